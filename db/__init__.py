@@ -1,0 +1,1 @@
+"""The database: forward-only migrations in plain SQL, and the snapshot that they add up to."""
