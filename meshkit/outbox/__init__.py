@@ -1,0 +1,27 @@
+"""The outbox: typed commands that commit with the state change that causes them, and the relay that carries them."""
+
+from meshkit.outbox.handling import Attempt, Dead, Done, Handler, Outcome, Retry
+from meshkit.outbox.relay import Relay
+from meshkit.outbox.road import EmbeddedRoad, Forwarded, Road
+from meshkit.outbox.rows import Claimed, claim, complete, complete_keys, dead, extend, put, retry
+
+__all__ = [
+    "Attempt",
+    "Claimed",
+    "Dead",
+    "Done",
+    "EmbeddedRoad",
+    "Forwarded",
+    "Handler",
+    "Outcome",
+    "Relay",
+    "Retry",
+    "Road",
+    "claim",
+    "complete",
+    "complete_keys",
+    "dead",
+    "extend",
+    "put",
+    "retry",
+]

@@ -1,0 +1,90 @@
+-- put_command --
+-- Adds a command; a repeated idempotency key changes nothing and returns no row.
+insert into messaging.outbox
+    (outbox_id, type, payload_json, idempotency_key, ordering_key, status, attempts, next_attempt_at, trace_context)
+values
+    ($1, $2, $3::text::jsonb, $4, $5, 'pending', 0, now() + make_interval(secs => $6::float8), $7)
+on conflict on constraint outbox_idempotency_key_key do nothing
+returning outbox_id
+
+-- claim_outbox --
+-- Oldest due commands of each type, as many as that type has free places; rival relays skip locked rows.
+-- A command waits while an earlier one with its ordering key is pending, leased or in backoff: nothing else blocks it.
+-- The attempt is counted here, so that one which kills its worker counts too.
+with due as (
+    select found.outbox_id
+    from unnest($1::text[], $2::int[]) as wanted (type, free)
+    cross join lateral (
+        select o.outbox_id
+        from messaging.outbox o
+        where o.status = 'pending'
+          and o.type = wanted.type
+          and o.next_attempt_at <= now()
+          and (o.lease_expires_at is null or o.lease_expires_at <= now())
+          and not exists (
+              select from messaging.outbox earlier
+              where earlier.ordering_key = o.ordering_key
+                and earlier.status = 'pending'
+                and earlier.outbox_id < o.outbox_id
+          )
+        order by o.next_attempt_at, o.outbox_id
+        limit wanted.free
+        for update skip locked
+    ) found
+)
+update messaging.outbox o
+set lease_token = gen_random_uuid(),
+    lease_expires_at = now() + make_interval(secs => $3::float8),
+    attempts = o.attempts + 1
+from due
+where o.outbox_id = due.outbox_id
+returning o.outbox_id, o.type, o.payload_json::text as payload_json, o.idempotency_key as key, o.ordering_key,
+    o.attempts, o.lease_token, coalesce(o.trace_context, '') as traceparent
+
+-- complete --
+-- Marks a command done, for the holder of its lease.
+update messaging.outbox
+set status = 'done', done_at = now(), lease_token = null, lease_expires_at = null, last_error = null
+where outbox_id = $1 and lease_token = $2 and status = 'pending'
+returning outbox_id
+
+-- complete_keys --
+-- Marks commands done whose effect committed elsewhere; a relay that holds a lease on one finds it gone.
+update messaging.outbox
+set status = 'done', done_at = now(), lease_token = null, lease_expires_at = null, last_error = null
+where idempotency_key = any ($1::text[]) and status = 'pending'
+returning outbox_id
+
+-- retry --
+-- Gives a command back, due again later.
+update messaging.outbox
+set lease_token = null, lease_expires_at = null, last_error = $3,
+    next_attempt_at = now() + make_interval(secs => $4::float8)
+where outbox_id = $1 and lease_token = $2 and status = 'pending'
+returning outbox_id
+
+-- bury --
+-- Gives a command up until a person looks at it.
+update messaging.outbox
+set status = 'dead', lease_token = null, lease_expires_at = null, last_error = $3
+where outbox_id = $1 and lease_token = $2 and status = 'pending'
+returning outbox_id
+
+-- extend --
+-- Prolongs the leases that are still held.
+update messaging.outbox o
+set lease_expires_at = now() + make_interval(secs => $3::float8)
+from unnest($1::uuid[], $2::uuid[]) as held (outbox_id, lease_token)
+where o.outbox_id = held.outbox_id and o.lease_token = held.lease_token and o.status = 'pending'
+returning o.outbox_id
+
+-- depths --
+-- Backlog by type, for metrics. A command that was put for later has no age before its time.
+select type,
+       count(*) filter (where status = 'pending') as pending,
+       count(*) filter (where status = 'dead') as dead,
+       coalesce(extract(epoch from now() - min(created_at) filter (
+           where status = 'pending' and (attempts > 0 or next_attempt_at <= now()))), 0)::float8 as oldest_age_s
+from messaging.outbox
+where status <> 'done'
+group by type

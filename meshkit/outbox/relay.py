@@ -1,0 +1,192 @@
+"""Claims due commands, sends each down the road under a lease, and writes down what became of it."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from meshkit.errors import DomainError
+from meshkit.outbox import rows
+from meshkit.outbox.handling import Dead, Done, Handler, Retry
+from meshkit.outbox.road import Carried, Forwarded, Road
+from meshkit.outbox.rows import Claimed
+from meshkit.postgres import Database
+from meshkit.telemetry import counter, gauge, get_logger, histogram
+
+log = get_logger(__name__)
+
+ATTEMPTS = counter("groundline_outbox_attempts_total", "Attempts at commands, by outcome.", ["type", "outcome"])
+SECONDS = histogram("groundline_outbox_attempt_seconds", "How long an attempt took.", ["type"])
+DEPTH = gauge("groundline_outbox_depth", "Commands that are not done, by status.", ["type", "status"])
+OLDEST = gauge("groundline_outbox_oldest_age_seconds", "Age of the oldest command that is due.", ["type"])
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the relay waits. Seconds throughout."""
+
+    poll_interval_s: float = 1.0
+    lease_s: float = 30.0
+    backoff_first_s: float = 0.5
+    backoff_cap_s: float = 300.0
+    max_attempts: int = 10
+    measure_interval_s: float = 5.0
+    drain_s: float = 10.0
+
+
+class Relay:
+    """Runs until cancelled. Holds at most the handlers' concurrency of commands, and nothing that a crash would lose.
+
+    `run` and `measure` are background loops; `wake` makes it look at once (for a NOTIFY, or after a commit near by).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        road: Road,
+        handlers: Iterable[Handler[Any]],
+        *,
+        pace: Pace | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._db = database
+        self._road = road
+        self._pace = pace or Pace()
+        self._rng = rng or random.Random()
+        self._limits = {handler.type: handler.concurrency for handler in handlers}
+        self._running: dict[Claimed, asyncio.Task[None]] = {}
+        self._look = asyncio.Event()
+
+    def wake(self, _payload: str = "") -> None:
+        """Looks for due commands now."""
+        self._look.set()
+
+    async def run(self) -> None:
+        """Claims and carries. On cancellation, attempts in flight may finish for `drain_s`, then are given back."""
+        heartbeat = asyncio.create_task(self._keep_leases())
+        try:
+            while True:
+                self._look.clear()
+                claimed = await self._claim()
+                for each in claimed:
+                    task = asyncio.create_task(self._attempt(each))
+                    self._running[each] = task
+                    task.add_done_callback(lambda _, each=each: self._ended(each))  # type: ignore[misc]
+                if not claimed:
+                    await self._wait()
+        finally:
+            # Attempts still need their leases while they drain.
+            await self._drain()
+            heartbeat.cancel()
+
+    async def measure(self) -> None:
+        """Publishes depth and oldest age, every `measure_interval_s` seconds."""
+        while True:
+            async with self._db.connection() as conn:
+                found = {each.type: each for each in await rows.depths(conn)}
+            for type in self._limits:
+                depth = found.get(type, rows.Depth(type, 0, 0, 0.0))
+                DEPTH.labels(type, "pending").set(depth.pending)
+                DEPTH.labels(type, "dead").set(depth.dead)
+                OLDEST.labels(type).set(depth.oldest_age_s)
+            await asyncio.sleep(self._pace.measure_interval_s)
+
+    async def _claim(self) -> list[Claimed]:
+        free = dict(self._limits)
+        for each in self._running:
+            free[each.type] -= 1
+        if not any(count > 0 for count in free.values()):
+            return []
+        async with self._db.connection() as conn:
+            claimed = await rows.claim(conn, free, lease_s=self._pace.lease_s)
+        return sorted(claimed, key=lambda each: each.outbox_id)
+
+    async def _wait(self) -> None:
+        # Jitter, so that relays that started together don't ask together for ever.
+        interval = self._pace.poll_interval_s * self._rng.uniform(0.8, 1.2)
+        try:
+            async with asyncio.timeout(interval):
+                await self._look.wait()
+        except TimeoutError:
+            pass
+
+    async def _attempt(self, claimed: Claimed) -> None:
+        with SECONDS.labels(claimed.type).time():
+            outcome: Carried
+            if claimed.attempts > self._pace.max_attempts:
+                # Earlier attempts ended without a report: they took their worker with them.
+                outcome = Dead(f"{claimed.attempts - 1} attempts, the last of which never reported back")
+            else:
+                outcome = await self._road.carry(claimed, max_attempts=self._pace.max_attempts)
+                if isinstance(outcome, Retry) and claimed.attempts >= self._pace.max_attempts:
+                    outcome = Dead(outcome.error)
+        await self._settle(claimed, outcome)
+
+    async def _settle(self, claimed: Claimed, outcome: Carried) -> None:
+        ATTEMPTS.labels(claimed.type, type(outcome).__name__.lower()).inc()
+        fields = {"type": claimed.type, "outbox_id": str(claimed.outbox_id), "attempt": claimed.attempts}
+        try:
+            async with self._db.connection() as conn:
+                match outcome:
+                    case Forwarded():
+                        return
+                    case Done():
+                        held = await rows.complete(conn, claimed)
+                    case Retry(error, after_s):
+                        delay = self._backoff_s(claimed.attempts) if after_s is None else after_s
+                        held = await rows.retry(conn, claimed, error=error, after_s=delay)
+                        log.info("command_retried", error=error, after_s=round(delay, 3), **fields)
+                    case Dead(error):
+                        held = await rows.dead(conn, claimed, error=error)
+                        log.error("command_dead", error=error, **fields)
+        except Exception as exc:
+            # The lease will end and the command is tried again: handlers are idempotent for this very case.
+            log.warning("outcome_not_recorded", error=type(exc).__name__, **fields)
+            return
+        if not held:
+            log.info("command_settled_elsewhere", **fields)
+
+    def _backoff_s(self, attempts: int) -> float:
+        """Full jitter: anywhere below an exponentially growing, capped bound."""
+        bound = min(self._pace.backoff_cap_s, self._pace.backoff_first_s * 2 ** min(attempts - 1, 30))
+        return self._rng.uniform(0, bound)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.lease_s / 3)
+            held = list(self._running)
+            if not held:
+                continue
+            try:
+                async with self._db.connection() as conn:
+                    kept = await rows.extend(conn, held, lease_s=self._pace.lease_s)
+            except Exception as exc:
+                log.warning("leases_not_extended", error=type(exc).__name__, count=len(held))
+                continue
+            for each in held:
+                task = self._running.get(each)
+                if each.outbox_id not in kept and task is not None:
+                    # Somebody else has it or it is done: what this attempt still does would be for nothing.
+                    log.warning("lease_lost", type=each.type, outbox_id=str(each.outbox_id))
+                    task.cancel()
+
+    def _ended(self, claimed: Claimed) -> None:
+        task = self._running.pop(claimed, None)
+        if task is not None and not task.cancelled() and task.exception() is not None:
+            log.error("attempt_crashed", type=claimed.type, exc_info=task.exception())
+        self._look.set()
+
+    async def _drain(self) -> None:
+        if not self._running:
+            return
+        _, late = await asyncio.wait(list(self._running.values()), timeout=self._pace.drain_s)
+        given_back = [each for each, task in self._running.items() if task in late]
+        for task in late:
+            task.cancel()
+        try:
+            async with self._db.connection() as conn:
+                for each in given_back:
+                    await rows.retry(conn, each, error="worker stopped", after_s=0)
+        except (DomainError, OSError) as exc:
+            log.warning("commands_not_given_back", error=type(exc).__name__, count=len(given_back))

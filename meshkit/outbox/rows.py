@@ -1,0 +1,99 @@
+"""The table messaging.outbox. Every function takes a connection, so that the caller owns the transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from meshkit.call import current_activity
+from meshkit.ids import new_id
+from meshkit.postgres import Connection, load_queries
+
+_queries = load_queries("meshkit.outbox", "outbox.sql")
+
+MAX_ERROR_CHARS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A command under lease. Only the holder of `lease_token` can change its row. `attempts` includes this one."""
+
+    outbox_id: UUID
+    type: str
+    payload_json: str
+    key: str
+    ordering_key: UUID | None
+    attempts: int
+    lease_token: UUID
+    traceparent: str
+
+
+async def put(
+    conn: Connection, command: Message, *, type: str, key: str, ordering_key: UUID | None = None, delay_s: float = 0
+) -> bool:
+    """Adds a command; False if one with this `key` is there already (then nothing changes).
+
+    Commands with the same `ordering_key` are handled one after the other, in the order of their ids. The first attempt
+    comes no earlier than `delay_s` seconds from now.
+    """
+    payload = json_format.MessageToJson(command, preserving_proto_field_name=True, indent=None)
+    activity = current_activity()
+    trace_context = activity.traceparent if activity and activity.traceparent else None
+    row = await conn.fetchval(_queries.put_command, new_id(), type, payload, key, ordering_key, delay_s, trace_context)
+    return row is not None
+
+
+async def claim(conn: Connection, free: Mapping[str, int], *, lease_s: float) -> list[Claimed]:
+    """Leases up to `free[type]` due commands of each type for `lease_s` seconds, oldest due first."""
+    wanted = {type: count for type, count in free.items() if count > 0}
+    if not wanted:
+        return []
+    rows = await conn.fetch(_queries.claim_outbox, list(wanted), list(wanted.values()), lease_s)
+    return [Claimed(**row) for row in rows]
+
+
+async def complete(conn: Connection, claimed: Claimed) -> bool:
+    """Marks the command done; False if the lease was lost or somebody else completed it."""
+    return await conn.fetchval(_queries.complete, claimed.outbox_id, claimed.lease_token) is not None
+
+
+async def complete_keys(conn: Connection, keys: Sequence[str]) -> int:
+    """Marks commands done by their idempotency keys, for an effect that commits outside of the relay."""
+    return len(await conn.fetch(_queries.complete_keys, list(keys)))
+
+
+async def retry(conn: Connection, claimed: Claimed, *, error: str, after_s: float) -> bool:
+    """Gives the command back, due again in `after_s` seconds; False if the lease was lost."""
+    found = await conn.fetchval(
+        _queries.retry, claimed.outbox_id, claimed.lease_token, error[:MAX_ERROR_CHARS], after_s
+    )
+    return found is not None
+
+
+async def dead(conn: Connection, claimed: Claimed, *, error: str) -> bool:
+    """Gives the command up; it waits for a person to redrive or discard it. False if the lease was lost."""
+    found = await conn.fetchval(_queries.bury, claimed.outbox_id, claimed.lease_token, error[:MAX_ERROR_CHARS])
+    return found is not None
+
+
+async def extend(conn: Connection, claimed: Sequence[Claimed], *, lease_s: float) -> set[UUID]:
+    """Prolongs leases; returns the ids of those that were still held."""
+    ids, tokens = [each.outbox_id for each in claimed], [each.lease_token for each in claimed]
+    return {row["outbox_id"] for row in await conn.fetch(_queries.extend, ids, tokens, lease_s)}
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much waits, by type. `oldest_age_s` is the age of the oldest pending command that was due already."""
+
+    type: str
+    pending: int
+    dead: int
+    oldest_age_s: float
+
+
+async def depths(conn: Connection) -> list[Depth]:
+    """Backlog by type, for metrics."""
+    return [Depth(**row) for row in await conn.fetch(_queries.depths)]

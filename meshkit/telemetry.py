@@ -1,0 +1,150 @@
+"""Logs, metrics and trace context, the same in every process."""
+
+import logging
+import secrets
+import sys
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from meshkit import call
+
+# From 1 ms to 30 s; a turn with a language model takes seconds, a message some milliseconds.
+SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_FIXED_LABELS = frozenset({"method", "code", "reason", "type", "outcome", "status", "stage", "model", "kind", "name"})
+
+tracer = trace.get_tracer("groundline")
+_spans_exported = False
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger. First argument of its methods: a constant event name; then identifiers as keywords."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
+    return logger
+
+
+def configure_logging(service: str, level: str = "info") -> None:
+    """JSON lines on standard output, with the request and trace ids of the current activity. Call once, at start."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _add_activity,
+    ]
+
+    def add_service(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
+    shared.append(add_service)
+    render = structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
+    structlog.configure(
+        processors=[*shared, structlog.processors.dict_tracebacks, render],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries log through the standard library: one format for all.
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.processors.dict_tracebacks],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+
+
+def _add_activity(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    activity = call.current_activity()
+    if activity is not None:
+        event.setdefault("request_id", activity.request_id)
+        event.setdefault("trace_id", trace_id(activity.traceparent))
+    return event
+
+
+def counter(name: str, help: str, labels: Sequence[str] = (), *, registry: CollectorRegistry = REGISTRY) -> Counter:
+    """A counter whose labels come from closed sets: ValueError for a label that this file doesn't know."""
+    return Counter(name, help, _closed(labels), registry=registry)
+
+
+def gauge(name: str, help: str, labels: Sequence[str] = (), *, registry: CollectorRegistry = REGISTRY) -> Gauge:
+    """A gauge; labels as in `counter`."""
+    return Gauge(name, help, _closed(labels), registry=registry)
+
+
+def histogram(
+    name: str,
+    help: str,
+    labels: Sequence[str] = (),
+    *,
+    buckets: Sequence[float] = SECONDS_BUCKETS,
+    registry: CollectorRegistry = REGISTRY,
+) -> Histogram:
+    """A histogram, of seconds unless `buckets` say otherwise; labels as in `counter`."""
+    return Histogram(name, help, _closed(labels), buckets=buckets, registry=registry)
+
+
+def _closed(labels: Sequence[str]) -> Sequence[str]:
+    open_ended = set(labels) - _FIXED_LABELS
+    if open_ended:
+        raise ValueError(f"labels must come from closed sets; unknown: {sorted(open_ended)}")
+    return labels
+
+
+def label_names(metric: MetricWrapperBase) -> tuple[str, ...]:
+    """The labels of a metric, for tests."""
+    return tuple(metric._labelnames)
+
+
+def new_traceparent() -> str:
+    """A W3C traceparent for a trace that starts here, not sampled."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+
+
+def usable_traceparent(value: object) -> bool:
+    """Whether `value` is a version 00 traceparent with ids that are not zero."""
+    if not isinstance(value, str) or len(value) != 55 or not value.startswith("00-"):
+        return False
+    parts = value.split("-")
+    if [len(part) for part in parts] != [2, 32, 16, 2]:
+        return False
+    try:
+        return int(parts[1], 16) != 0 and int(parts[2], 16) != 0 and int(parts[3], 16) >= 0
+    except ValueError:
+        return False
+
+
+def trace_id(traceparent: str) -> str:
+    """The trace's 32 hexadecimal digits, or ""."""
+    return traceparent[3:35]
+
+
+def export_spans(service: str, endpoint: str) -> None:
+    """Turns tracing on: spans go to `endpoint` by OTLP over gRPC, in batches, from a thread of their own."""
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
+    use_tracer_provider(provider)
+
+
+def use_tracer_provider(provider: trace.TracerProvider) -> None:
+    """Makes spans real. Until then `tracing_on()` is False and calls only pass the ids of their trace on."""
+    global tracer, _spans_exported
+    trace.set_tracer_provider(provider)
+    tracer = provider.get_tracer("groundline")
+    _spans_exported = True
+
+
+def tracing_on() -> bool:
+    """Whether spans are recorded in this process."""
+    return _spans_exported
