@@ -140,10 +140,10 @@ class Service(Element):
 class Contract:
     """Everything that a set of files declares, by full name, in the order of the files."""
 
-    files: Iterable[d.FileDescriptorProto]
-    messages: dict[str, Message] = field(default_factory=dict)
-    enums: dict[str, Enum] = field(default_factory=dict)
-    services: dict[str, Service] = field(default_factory=dict)
+    files: Iterable[d.FileDescriptorProto] = field(repr=False)
+    messages: dict[str, Message] = field(default_factory=dict, repr=False)
+    enums: dict[str, Enum] = field(default_factory=dict, repr=False)
+    services: dict[str, Service] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.files = tuple(self.files)

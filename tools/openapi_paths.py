@@ -149,9 +149,9 @@ def _access_note(method: Method) -> str:
     access = method.access
     if access is None:
         return "Refused: no access rule."
+    roles = ", ".join(_role(role) for role in access.get("roles", ()))
     if access.get("public"):
         return "Needs no credential."
-    roles = ", ".join(_role(role) for role in access.get("roles", ()))
     tied = " A customer's token must be bound to this session." if access.get("scope") == "SCOPE_SESSION" else ""
     return f"Callers: {roles}.{tied}"
 

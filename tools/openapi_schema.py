@@ -3,6 +3,7 @@
 Constraints of `buf.validate` become the schema's own keywords where one exists, and `x-…` keys where none does.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -170,10 +171,25 @@ class Schemas:
 
 
 def is_required(field: Field) -> bool:
-    """True where a request without the field is refused."""
-    if field.rules.get("required"):
+    """True where a request without the field is refused: said to be required, or its default breaks its constraints."""
+    rules = field.rules
+    if rules.get("required") or "REQUIRED" in field.options.get("[google.api.field_behavior]", ()):
         return True
-    return "REQUIRED" in field.options.get("[google.api.field_behavior]", ())
+    if field.repeated:
+        return int(rules.get("repeated", {}).get("min_items", 0)) > 0
+    if field.proto.proto3_optional or field.oneof or "ignore" in rules:
+        return False
+    if field.proto.type == F.TYPE_STRING:
+        return _refuses_empty(rules.get("string", {}))
+    if field.proto.type == F.TYPE_BYTES:
+        return int(rules.get("bytes", {}).get("min_len", 0)) > 0
+    return field.proto.type == F.TYPE_ENUM and 0 in rules.get("enum", {}).get("not_in", ())
+
+
+def _refuses_empty(rules: Mapping[str, Any]) -> bool:
+    if rules.get("uuid") or int(rules.get("min_len", 0)) > 0:
+        return True
+    return ("pattern" in rules and not re.search(rules["pattern"], "")) or ("in" in rules and "" not in rules["in"])
 
 
 def _enum(enum: Enum) -> Schema:

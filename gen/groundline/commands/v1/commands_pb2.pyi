@@ -125,7 +125,9 @@ Global___AdvanceSession: _TypeAlias = AdvanceSession  # noqa: Y015
 
 @_typing.final
 class CreateTicket(_message.Message):
-    """Make the ticket of an escalation. Key: `ticket:` and the conversation's id and the escalation event's id."""
+    """Make the ticket of an escalation. Key: `ticket:` and the id of the customer's message that it answers for, or of the
+    escalation event where none does: a turn that runs again can't make another.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -89,6 +89,8 @@ class OrchestrationServiceServicer:
     def AdvanceSession(self, request, context):
         """Answers or hands over all that the customer has said and nobody has handled, as one turn, until nothing is left.
         Takes the session's lease; held by another, it answers BUSY at once. Safe to call at any time, as often as wanted.
+        A turn that ended without a result three times in a row (its worker died, say) is not tried again: the
+        conversation is escalated with TURN_FAILED.
         Fails with SESSION_NOT_FOUND (NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -19,6 +19,8 @@ class OrchestrationServiceStub:
     AdvanceSession: _aio.UnaryUnaryMultiCallable[_orchestration_service_pb2.AdvanceSessionRequest, _orchestration_service_pb2.AdvanceSessionResponse]
     """Answers or hands over all that the customer has said and nobody has handled, as one turn, until nothing is left.
     Takes the session's lease; held by another, it answers BUSY at once. Safe to call at any time, as often as wanted.
+    A turn that ended without a result three times in a row (its worker died, say) is not tried again: the
+    conversation is escalated with TURN_FAILED.
     Fails with SESSION_NOT_FOUND (NOT_FOUND).
     """
     NotifySessions: _aio.UnaryUnaryMultiCallable[_orchestration_service_pb2.NotifySessionsRequest, _orchestration_service_pb2.NotifySessionsResponse]
@@ -59,6 +61,8 @@ class OrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_orchestration_service_pb2.AdvanceSessionResponse]:
         """Answers or hands over all that the customer has said and nobody has handled, as one turn, until nothing is left.
         Takes the session's lease; held by another, it answers BUSY at once. Safe to call at any time, as often as wanted.
+        A turn that ended without a result three times in a row (its worker died, say) is not tried again: the
+        conversation is escalated with TURN_FAILED.
         Fails with SESSION_NOT_FOUND (NOT_FOUND).
         """
 
