@@ -7,9 +7,9 @@ MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV := .venv/.complete
-# Folders of ours that exist; the house is built room by room.
-PACKAGES := $(wildcard meshkit svc_* cli db evals tools)
-PYTHON_CODE := $(PACKAGES) $(wildcard bench tests)
+# Rooms that stand already: the house is built one by one.
+PACKAGES := $(sort $(patsubst %/,%,$(dir $(wildcard $(addsuffix /__init__.py,meshkit svc_* cli db evals tools)))))
+PYTHON_CODE := $(PACKAGES) $(wildcard bench envoy tests)
 UNIT_TESTS := $(wildcard tests/unit)
 WIRE_TESTS := $(wildcard tests/contract tests/mesh tests/abuse tests/faults)
 PYTEST_ARGS ?=

@@ -10,11 +10,11 @@ import sys
 import tarfile
 import tempfile
 from io import BytesIO
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.buf import ROOT, buf
+
 CONTRACTS = ("buf.yaml", "proto", "third_party")
-TIMEOUT_S = 120
+TIMEOUT_S = 60
 
 
 def base_commit() -> tuple[str, str] | None:
@@ -44,12 +44,17 @@ def main() -> int:
     if "buf.yaml" not in present:
         return _skipped(f"{name} has no buf.yaml yet")
     archive = subprocess.run(
-        ["git", "archive", "--format=tar", commit, *present], cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=60
+        ["git", "archive", "--format=tar", commit, *present],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=TIMEOUT_S,
     )
     with tempfile.TemporaryDirectory() as before:
         with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
             tar.extractall(before, filter="data")
-        found = subprocess.run(["buf", "breaking", "--against", before], cwd=ROOT, check=False, timeout=TIMEOUT_S)
+        found = buf("breaking", "--against", before, check=False)
+    sys.stdout.buffer.write(found.stdout)
     if found.returncode == 0:
         print(f"contracts: nothing breaks against {name} ({commit[:12]})")
     return found.returncode
@@ -74,7 +79,9 @@ def _resolve(name: str) -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=TIMEOUT_S
+    )
     return done.stdout
 
 

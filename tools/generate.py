@@ -1,6 +1,6 @@
 """Writes everything that is generated from proto/: `python -m tools.generate OUT` (`make gen` writes to gen/).
 
-Stale files in OUT are removed and unchanged ones keep their times. Needs buf and the generators on PATH.
+Stale files in OUT are removed and unchanged ones keep their times.
 """
 
 import shutil
@@ -9,9 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.buf import buf
+
 DESCRIPTOR_SET = "groundline.binpb"
-BUF_TIMEOUT_S = 300
 
 
 def generate(out: Path) -> None:
@@ -22,8 +22,8 @@ def generate(out: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch, "gen")
-        _buf("generate", "--output", scratch)
-        _buf("build", "--as-file-descriptor-set", "--exclude-source-info", "--output", str(fresh / DESCRIPTOR_SET))
+        buf("generate", "--output", scratch)
+        buf("build", "--as-file-descriptor-set", "--exclude-source-info", "--output", str(fresh / DESCRIPTOR_SET))
         _replace(out, fresh)
 
 
@@ -34,10 +34,6 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
-
-
-def _buf(*arguments: str) -> None:
-    subprocess.run(["buf", *arguments], cwd=ROOT, check=True, timeout=BUF_TIMEOUT_S)
 
 
 def _replace(out: Path, fresh: Path) -> None:

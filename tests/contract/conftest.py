@@ -1,25 +1,14 @@
 """The contracts, read once: built from the sources, with their comments."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
+from tools.buf import ROOT, descriptor_set
 from tools.contract import Contract
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
 def contract() -> Contract:
-    built = subprocess.run(
-        ["buf", "build", "--as-file-descriptor-set", "--output", "-"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=120,
-    )
-    return Contract.parse(built.stdout)
+    return Contract.parse(descriptor_set())
 
 
 @pytest.fixture(scope="session")
