@@ -3,9 +3,8 @@ CREATE TABLE knowledge.knowledge_bases (
     name text CONSTRAINT knowledge_bases_pkey PRIMARY KEY
         CONSTRAINT knowledge_bases_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'),
     display_name text NOT NULL,
-    -- Chunks that can be found, and the words in them: kept by trigger, in the transaction of the change.
-    chunk_count bigint NOT NULL DEFAULT 0,
-    word_count bigint NOT NULL DEFAULT 0,
+    -- The text search configuration by which its chunks and the questions to it are stemmed.
+    text_configuration text NOT NULL DEFAULT 'english',
     -- Rises with every change of what can be found, so that a cache can tell that it is old.
     index_version bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -101,12 +100,24 @@ END
 $$;
 REVOKE ALL ON FUNCTION knowledge.register_embedding_model FROM PUBLIC;
 
--- In how many chunks of a knowledge base a word stands: BM25's document frequency.
+-- What BM25 must know of a corpus, apart for each audience (the groups that may read a chunk): a principal's corpus is
+-- what it may read, so that forbidden chunks change no weight and no score that it sees. Kept by trigger, in the
+-- transaction of the change.
+CREATE TABLE knowledge.corpus_stats (
+    knowledge_base text NOT NULL,
+    acl text[] NOT NULL,
+    chunk_count bigint NOT NULL,
+    word_count bigint NOT NULL,
+    CONSTRAINT corpus_stats_pkey PRIMARY KEY (knowledge_base, acl)
+) WITH (fillfactor = 70);
+
+-- In how many chunks a word stands: BM25's document frequency.
 CREATE TABLE knowledge.term_stats (
     knowledge_base text NOT NULL,
     lexeme text NOT NULL,
+    acl text[] NOT NULL,
     document_frequency bigint NOT NULL,
-    CONSTRAINT term_stats_pkey PRIMARY KEY (knowledge_base, lexeme)
+    CONSTRAINT term_stats_pkey PRIMARY KEY (knowledge_base, lexeme, acl)
 ) WITH (fillfactor = 70);
 
 -- Statistics follow the chunks in the same transaction. Rows are touched in one order, so that two writers wait for
@@ -121,22 +132,32 @@ BEGIN
     END IF;
     -- The base's row first: it is the lock that orders all writers of one knowledge base.
     UPDATE knowledge.knowledge_bases b
-    SET chunk_count = b.chunk_count + step * c.chunks,
-        word_count = b.word_count + step * c.words,
-        index_version = b.index_version + 1
-    FROM (SELECT knowledge_base, count(*) AS chunks, sum(word_count) AS words FROM changed GROUP BY 1) c
+    SET index_version = b.index_version + 1
+    FROM (SELECT DISTINCT knowledge_base FROM changed) c
     WHERE b.name = c.knowledge_base;
-    INSERT INTO knowledge.term_stats AS t (knowledge_base, lexeme, document_frequency)
-    SELECT c.knowledge_base, l.lexeme, step * count(*)
-    FROM changed c, unnest(c.tsvector_column) AS l
+    INSERT INTO knowledge.corpus_stats AS t (knowledge_base, acl, chunk_count, word_count)
+    SELECT c.knowledge_base, c.acl, step * count(*), step * sum(c.word_count)
+    FROM changed c
     GROUP BY 1, 2
     ORDER BY 1, 2
-    ON CONFLICT (knowledge_base, lexeme)
+    ON CONFLICT (knowledge_base, acl)
+        DO UPDATE SET chunk_count = t.chunk_count + excluded.chunk_count,
+            word_count = t.word_count + excluded.word_count;
+    INSERT INTO knowledge.term_stats AS t (knowledge_base, lexeme, acl, document_frequency)
+    SELECT c.knowledge_base, l.lexeme, c.acl, step * count(*)
+    FROM changed c, unnest(c.tsvector_column) AS l
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3
+    ON CONFLICT (knowledge_base, lexeme, acl)
         DO UPDATE SET document_frequency = t.document_frequency + excluded.document_frequency;
     IF step < 0 THEN
+        DELETE FROM knowledge.corpus_stats t
+        USING (SELECT DISTINCT c.knowledge_base, c.acl FROM changed c) g
+        WHERE t.knowledge_base = g.knowledge_base AND t.acl = g.acl AND t.chunk_count <= 0;
         DELETE FROM knowledge.term_stats t
-        USING (SELECT DISTINCT c.knowledge_base, l.lexeme FROM changed c, unnest(c.tsvector_column) AS l) g
-        WHERE t.knowledge_base = g.knowledge_base AND t.lexeme = g.lexeme AND t.document_frequency <= 0;
+        USING (SELECT DISTINCT c.knowledge_base, l.lexeme, c.acl FROM changed c, unnest(c.tsvector_column) AS l) g
+        WHERE t.knowledge_base = g.knowledge_base AND t.lexeme = g.lexeme AND t.acl = g.acl
+            AND t.document_frequency <= 0;
     END IF;
     RETURN NULL;
 END
@@ -168,9 +189,24 @@ CREATE TABLE knowledge.case_summaries (
 );
 CREATE INDEX case_summaries_ticket_idx ON knowledge.case_summaries (ticket_id);
 
+-- What a create has answered to a request_id, so that a late repeat can't undo what came after the first.
+CREATE TABLE knowledge.answered_requests (
+    method text NOT NULL,
+    -- The caller: two callers may use the same request_id.
+    subject text NOT NULL,
+    request_id text NOT NULL,
+    -- Of the whole request: another body under the same request_id is refused.
+    request_sha256 bytea NOT NULL,
+    -- The id or name of what was made or changed.
+    resource text NOT NULL,
+    changed boolean NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT answered_requests_pkey PRIMARY KEY (method, subject, request_id)
+);
+
 GRANT SELECT ON ALL TABLES IN SCHEMA knowledge TO groundline_retrieval, groundline_workers;
 GRANT INSERT, UPDATE ON knowledge.documents, knowledge.case_summaries TO groundline_retrieval, groundline_workers;
-GRANT INSERT ON knowledge.knowledge_bases TO groundline_retrieval;
+GRANT INSERT ON knowledge.knowledge_bases, knowledge.answered_requests TO groundline_retrieval;
 GRANT DELETE ON knowledge.doc_chunks TO groundline_retrieval;
 GRANT INSERT, DELETE ON knowledge.doc_chunks, knowledge.doc_embeddings TO groundline_workers;
 GRANT EXECUTE ON FUNCTION knowledge.register_embedding_model TO groundline_workers, groundline_retrieval;

@@ -80,7 +80,9 @@ CREATE TABLE conversation.leases (
         CONSTRAINT leases_session_id_fkey REFERENCES conversation.sessions (session_id),
     token bigint NOT NULL,
     holder text NOT NULL,
-    expires_at timestamptz NOT NULL
+    expires_at timestamptz NOT NULL,
+    -- Turns in a row that ended without a result: their worker died, or the unforeseen happened.
+    failed_turns integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
 
 GRANT SELECT, INSERT, UPDATE ON conversation.sessions, conversation.messages, conversation.ratings TO groundline_gateway;

@@ -29,7 +29,7 @@ from groundline.options.v1 import access_pb2 as groundline_dot_options_dot_v1_do
 from groundline.retrieval.v1 import evidence_pb2 as groundline_dot_retrieval_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)groundline/evaluation/v1/evaluation.proto\x12\x18groundline.evaluation.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a*groundline/evaluation/v1/reason_code.proto\x1a\"groundline/options/v1/access.proto\x1a&groundline/retrieval/v1/evidence.proto\"V\n\x08\x43itation\x12\"\n\x08\x63hunk_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07\x63hunkId\x12\x14\n\x05start\x18\x02 \x01(\x05R\x05start\x12\x10\n\x03\x65nd\x18\x03 \x01(\x05R\x03\x65nd\"u\n\x05\x43laim\x12 \n\x04text\x18\x01 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x01R\x04text\x12J\n\tcitations\x18\x02 \x03(\x0b\x32\".groundline.evaluation.v1.CitationB\x08\xbaH\x05\x92\x01\x02\x10 R\tcitations\"p\n\nTokenUsage\x12,\n\rprompt_tokens\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0cpromptTokens\x12\x34\n\x11\x63ompletion_tokens\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x10\x63ompletionTokens\"\xea\x01\n\x05\x44raft\x12\x41\n\x06\x63laims\x18\x01 \x03(\x0b\x32\x1f.groundline.evaluation.v1.ClaimB\x08\xbaH\x05\x92\x01\x02\x10@R\x06\x63laims\x12\x1e\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x05model\x12:\n\x05usage\x18\x03 \x01(\x0b\x32$.groundline.evaluation.v1.TokenUsageR\x05usage\x12\x42\n\x04\x66orm\x18\x04 \x01(\x0e\x32$.groundline.evaluation.v1.AnswerFormB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04\x66orm\"\x89\x01\n\x06Signal\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value\x12\x1c\n\tthreshold\x18\x03 \x01(\x01R\tthreshold\x12\x0e\n\x02ok\x18\x04 \x01(\x08R\x02ok\x12\x1c\n\x04note\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x04note\"b\n\x0c\x43laimSupport\x12(\n\x0b\x63laim_index\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\nclaimIndex\x12\x18\n\x07support\x18\x02 \x01(\x01R\x07support\x12\x0e\n\x02ok\x18\x03 \x01(\x08R\x02ok\"\xba\x01\n\x0c\x43onflictPair\x12#\n\x08\x63hunk_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x07\x63hunkId\x12.\n\x0eother_chunk_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x0cotherChunkId\x12$\n\x08sentence\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x08sentence\x12/\n\x0eother_sentence\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\rotherSentence\"\xd0\x03\n\x07Verdict\x12H\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32\".groundline.evaluation.v1.DecisionB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x64\x65\x63ision\x12\x46\n\x06reason\x18\x02 \x01(\x0e\x32$.groundline.evaluation.v1.ReasonCodeB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\x12\x1e\n\nconfidence\x18\x03 \x01(\x01R\nconfidence\x12\x44\n\x07signals\x18\x04 \x03(\x0b\x32 .groundline.evaluation.v1.SignalB\x08\xbaH\x05\x92\x01\x02\x10@R\x07signals\x12L\n\x08supports\x18\x05 \x03(\x0b\x32&.groundline.evaluation.v1.ClaimSupportB\x08\xbaH\x05\x92\x01\x02\x10@R\x08supports\x12/\n\x0epolicy_version\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rpolicyVersion\x12N\n\tconflicts\x18\x07 \x03(\x0b\x32&.groundline.evaluation.v1.ConflictPairB\x08\xbaH\x05\x92\x01\x02\x10 R\tconflicts\"\x88\x02\n\x0f\x45valuateRequest\x12*\n\x08question\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01R\x08question\x12R\n\revidence_pack\x18\x02 \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackB\x06\xbaH\x03\xc8\x01\x01R\x0c\x65videncePack\x12:\n\x05\x64raft\x18\x03 \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftH\x00R\x05\x64raft\x88\x01\x01\x12/\n\x0epolicy_version\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rpolicyVersionB\x08\n\x06_draft\"O\n\x10\x45valuateResponse\x12;\n\x07verdict\x18\x01 \x01(\x0b\x32!.groundline.evaluation.v1.VerdictR\x07verdict\"C\n\x10GetPolicyRequest\x12/\n\x0epolicy_version\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rpolicyVersion\"M\n\x11GetPolicyResponse\x12\x38\n\x06policy\x18\x01 \x01(\x0b\x32 .groundline.evaluation.v1.PolicyR\x06policy\"f\n\x0fSignalThreshold\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\x1c\n\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n\x06weight\x18\x03 \x01(\x01R\x06weight\"\xc7\x01\n\x05Topic\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12.\n\x07phrases\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x80\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x07phrases\x12\x1e\n\nrestricted\x18\x03 \x01(\x08R\nrestricted\x12O\n\x0erequired_slots\x18\x04 \x03(\tB(\xbaH%\x92\x01\"\x10\x10\"\x1er\x1cR\x06numberR\x05priceR\x04\x64\x61teR\x05stepsR\rrequiredSlots\"\xca\x02\n\x06Policy\x12$\n\x07version\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x07version\x12*\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x0b\x64\x65scription\x12U\n\nthresholds\x18\x03 \x03(\x0b\x32).groundline.evaluation.v1.SignalThresholdB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@R\nthresholds\x12\x1c\n\tintercept\x18\x04 \x01(\x01R\tintercept\x12\x42\n\x06topics\x18\x05 \x03(\x0b\x32\x1f.groundline.evaluation.v1.TopicB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\x06topics\x12\x35\n\x10stale_after_days\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x00R\x0estaleAfterDays*\x92\x01\n\nAnswerForm\x12\x1b\n\x17\x41NSWER_FORM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_FORM_SENTENCES\x10\x01\x12\x19\n\x15\x41NSWER_FORM_PROCEDURE\x10\x02\x12\x19\n\x15\x41NSWER_FORM_TABLE_ROW\x10\x03\x12\x16\n\x12\x41NSWER_FORM_RECORD\x10\x04*J\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x11\n\rDECISION_PASS\x10\x01\x12\x11\n\rDECISION_FAIL\x10\x02\x32\x96\x02\n\x11\x45valuationService\x12s\n\x08\x45valuate\x12).groundline.evaluation.v1.EvaluateRequest\x1a*.groundline.evaluation.v1.EvaluateResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x12\x8b\x01\n\tGetPolicy\x12*.groundline.evaluation.v1.GetPolicyRequest\x1a+.groundline.evaluation.v1.GetPolicyResponse\"%\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\xd0\x0f\x10\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/policyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)groundline/evaluation/v1/evaluation.proto\x12\x18groundline.evaluation.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a*groundline/evaluation/v1/reason_code.proto\x1a\"groundline/options/v1/access.proto\x1a&groundline/retrieval/v1/evidence.proto\"h\n\x08\x43itation\x12\"\n\x08\x63hunk_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x07\x63hunkId\x12\x1d\n\x05start\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x05start\x12\x19\n\x03\x65nd\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x03\x65nd\"u\n\x05\x43laim\x12 \n\x04text\x18\x01 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x01R\x04text\x12J\n\tcitations\x18\x02 \x03(\x0b\x32\".groundline.evaluation.v1.CitationB\x08\xbaH\x05\x92\x01\x02\x10 R\tcitations\"p\n\nTokenUsage\x12,\n\rprompt_tokens\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0cpromptTokens\x12\x34\n\x11\x63ompletion_tokens\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x10\x63ompletionTokens\"\xea\x01\n\x05\x44raft\x12\x41\n\x06\x63laims\x18\x01 \x03(\x0b\x32\x1f.groundline.evaluation.v1.ClaimB\x08\xbaH\x05\x92\x01\x02\x10@R\x06\x63laims\x12\x1e\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x05model\x12:\n\x05usage\x18\x03 \x01(\x0b\x32$.groundline.evaluation.v1.TokenUsageR\x05usage\x12\x42\n\x04\x66orm\x18\x04 \x01(\x0e\x32$.groundline.evaluation.v1.AnswerFormB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04\x66orm\"\x89\x01\n\x06Signal\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value\x12\x1c\n\tthreshold\x18\x03 \x01(\x01R\tthreshold\x12\x0e\n\x02ok\x18\x04 \x01(\x08R\x02ok\x12\x1c\n\x04note\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x04note\"b\n\x0c\x43laimSupport\x12(\n\x0b\x63laim_index\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\nclaimIndex\x12\x18\n\x07support\x18\x02 \x01(\x01R\x07support\x12\x0e\n\x02ok\x18\x03 \x01(\x08R\x02ok\"\xba\x01\n\x0c\x43onflictPair\x12#\n\x08\x63hunk_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x07\x63hunkId\x12.\n\x0eother_chunk_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x0cotherChunkId\x12$\n\x08sentence\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x08sentence\x12/\n\x0eother_sentence\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\rotherSentence\"\xd0\x03\n\x07Verdict\x12H\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32\".groundline.evaluation.v1.DecisionB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08\x64\x65\x63ision\x12\x46\n\x06reason\x18\x02 \x01(\x0e\x32$.groundline.evaluation.v1.ReasonCodeB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\x12\x1e\n\nconfidence\x18\x03 \x01(\x01R\nconfidence\x12\x44\n\x07signals\x18\x04 \x03(\x0b\x32 .groundline.evaluation.v1.SignalB\x08\xbaH\x05\x92\x01\x02\x10@R\x07signals\x12L\n\x08supports\x18\x05 \x03(\x0b\x32&.groundline.evaluation.v1.ClaimSupportB\x08\xbaH\x05\x92\x01\x02\x10@R\x08supports\x12/\n\x0epolicy_version\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rpolicyVersion\x12N\n\tconflicts\x18\x07 \x03(\x0b\x32&.groundline.evaluation.v1.ConflictPairB\x08\xbaH\x05\x92\x01\x02\x10 R\tconflicts\"\x88\x02\n\x0f\x45valuateRequest\x12*\n\x08question\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01R\x08question\x12R\n\revidence_pack\x18\x02 \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackB\x06\xbaH\x03\xc8\x01\x01R\x0c\x65videncePack\x12:\n\x05\x64raft\x18\x03 \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftH\x00R\x05\x64raft\x88\x01\x01\x12/\n\x0epolicy_version\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rpolicyVersionB\x08\n\x06_draft\"O\n\x10\x45valuateResponse\x12;\n\x07verdict\x18\x01 \x01(\x0b\x32!.groundline.evaluation.v1.VerdictR\x07verdict\"C\n\x10GetPolicyRequest\x12/\n\x0epolicy_version\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rpolicyVersion\"M\n\x11GetPolicyResponse\x12\x38\n\x06policy\x18\x01 \x01(\x0b\x32 .groundline.evaluation.v1.PolicyR\x06policy\"f\n\x0fSignalThreshold\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\x1c\n\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n\x06weight\x18\x03 \x01(\x01R\x06weight\"\xc7\x01\n\x05Topic\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12.\n\x07phrases\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x80\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x07phrases\x12\x1e\n\nrestricted\x18\x03 \x01(\x08R\nrestricted\x12O\n\x0erequired_slots\x18\x04 \x03(\tB(\xbaH%\x92\x01\"\x10\x10\"\x1er\x1cR\x06numberR\x05priceR\x04\x64\x61teR\x05stepsR\rrequiredSlots\"\xca\x02\n\x06Policy\x12$\n\x07version\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x07version\x12*\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x0b\x64\x65scription\x12U\n\nthresholds\x18\x03 \x03(\x0b\x32).groundline.evaluation.v1.SignalThresholdB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@R\nthresholds\x12\x1c\n\tintercept\x18\x04 \x01(\x01R\tintercept\x12\x42\n\x06topics\x18\x05 \x03(\x0b\x32\x1f.groundline.evaluation.v1.TopicB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\x06topics\x12\x35\n\x10stale_after_days\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x94\x9d\x02(\x00R\x0estaleAfterDays*\x92\x01\n\nAnswerForm\x12\x1b\n\x17\x41NSWER_FORM_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_FORM_SENTENCES\x10\x01\x12\x19\n\x15\x41NSWER_FORM_PROCEDURE\x10\x02\x12\x19\n\x15\x41NSWER_FORM_TABLE_ROW\x10\x03\x12\x16\n\x12\x41NSWER_FORM_RECORD\x10\x04*J\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x11\n\rDECISION_PASS\x10\x01\x12\x11\n\rDECISION_FAIL\x10\x02\x32\x96\x02\n\x11\x45valuationService\x12s\n\x08\x45valuate\x12).groundline.evaluation.v1.EvaluateRequest\x1a*.groundline.evaluation.v1.EvaluateResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x12\x8b\x01\n\tGetPolicy\x12*.groundline.evaluation.v1.GetPolicyRequest\x1a+.groundline.evaluation.v1.GetPolicyResponse\"%\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\xd0\x0f\x10\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/policyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CITATION'].fields_by_name['chunk_id']._loaded_options = None
   _globals['_CITATION'].fields_by_name['chunk_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CITATION'].fields_by_name['start']._loaded_options = None
+  _globals['_CITATION'].fields_by_name['start']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_CITATION'].fields_by_name['end']._loaded_options = None
+  _globals['_CITATION'].fields_by_name['end']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_CLAIM'].fields_by_name['text']._loaded_options = None
   _globals['_CLAIM'].fields_by_name['text']._serialized_options = b'\200\001\001\272H\006r\004\030\200\200\001'
   _globals['_CLAIM'].fields_by_name['citations']._loaded_options = None
@@ -108,40 +112,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATIONSERVICE'].methods_by_name['Evaluate']._serialized_options = b'\312\301\030\003\n\001\006\322\301\030\005\010\210\'\020\001'
   _globals['_EVALUATIONSERVICE'].methods_by_name['GetPolicy']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['GetPolicy']._serialized_options = b'\312\301\030\006\n\004\003\004\005\006\322\301\030\005\010\320\017\020\001\202\323\344\223\002\014\022\n/v1/policy'
-  _globals['_ANSWERFORM']._serialized_start=2840
-  _globals['_ANSWERFORM']._serialized_end=2986
-  _globals['_DECISION']._serialized_start=2988
-  _globals['_DECISION']._serialized_end=3062
+  _globals['_ANSWERFORM']._serialized_start=2858
+  _globals['_ANSWERFORM']._serialized_end=3004
+  _globals['_DECISION']._serialized_start=3006
+  _globals['_DECISION']._serialized_end=3080
   _globals['_CITATION']._serialized_start=250
-  _globals['_CITATION']._serialized_end=336
-  _globals['_CLAIM']._serialized_start=338
-  _globals['_CLAIM']._serialized_end=455
-  _globals['_TOKENUSAGE']._serialized_start=457
-  _globals['_TOKENUSAGE']._serialized_end=569
-  _globals['_DRAFT']._serialized_start=572
-  _globals['_DRAFT']._serialized_end=806
-  _globals['_SIGNAL']._serialized_start=809
-  _globals['_SIGNAL']._serialized_end=946
-  _globals['_CLAIMSUPPORT']._serialized_start=948
-  _globals['_CLAIMSUPPORT']._serialized_end=1046
-  _globals['_CONFLICTPAIR']._serialized_start=1049
-  _globals['_CONFLICTPAIR']._serialized_end=1235
-  _globals['_VERDICT']._serialized_start=1238
-  _globals['_VERDICT']._serialized_end=1702
-  _globals['_EVALUATEREQUEST']._serialized_start=1705
-  _globals['_EVALUATEREQUEST']._serialized_end=1969
-  _globals['_EVALUATERESPONSE']._serialized_start=1971
-  _globals['_EVALUATERESPONSE']._serialized_end=2050
-  _globals['_GETPOLICYREQUEST']._serialized_start=2052
-  _globals['_GETPOLICYREQUEST']._serialized_end=2119
-  _globals['_GETPOLICYRESPONSE']._serialized_start=2121
-  _globals['_GETPOLICYRESPONSE']._serialized_end=2198
-  _globals['_SIGNALTHRESHOLD']._serialized_start=2200
-  _globals['_SIGNALTHRESHOLD']._serialized_end=2302
-  _globals['_TOPIC']._serialized_start=2305
-  _globals['_TOPIC']._serialized_end=2504
-  _globals['_POLICY']._serialized_start=2507
-  _globals['_POLICY']._serialized_end=2837
-  _globals['_EVALUATIONSERVICE']._serialized_start=3065
-  _globals['_EVALUATIONSERVICE']._serialized_end=3343
+  _globals['_CITATION']._serialized_end=354
+  _globals['_CLAIM']._serialized_start=356
+  _globals['_CLAIM']._serialized_end=473
+  _globals['_TOKENUSAGE']._serialized_start=475
+  _globals['_TOKENUSAGE']._serialized_end=587
+  _globals['_DRAFT']._serialized_start=590
+  _globals['_DRAFT']._serialized_end=824
+  _globals['_SIGNAL']._serialized_start=827
+  _globals['_SIGNAL']._serialized_end=964
+  _globals['_CLAIMSUPPORT']._serialized_start=966
+  _globals['_CLAIMSUPPORT']._serialized_end=1064
+  _globals['_CONFLICTPAIR']._serialized_start=1067
+  _globals['_CONFLICTPAIR']._serialized_end=1253
+  _globals['_VERDICT']._serialized_start=1256
+  _globals['_VERDICT']._serialized_end=1720
+  _globals['_EVALUATEREQUEST']._serialized_start=1723
+  _globals['_EVALUATEREQUEST']._serialized_end=1987
+  _globals['_EVALUATERESPONSE']._serialized_start=1989
+  _globals['_EVALUATERESPONSE']._serialized_end=2068
+  _globals['_GETPOLICYREQUEST']._serialized_start=2070
+  _globals['_GETPOLICYREQUEST']._serialized_end=2137
+  _globals['_GETPOLICYRESPONSE']._serialized_start=2139
+  _globals['_GETPOLICYRESPONSE']._serialized_end=2216
+  _globals['_SIGNALTHRESHOLD']._serialized_start=2218
+  _globals['_SIGNALTHRESHOLD']._serialized_end=2320
+  _globals['_TOPIC']._serialized_start=2323
+  _globals['_TOPIC']._serialized_end=2522
+  _globals['_POLICY']._serialized_start=2525
+  _globals['_POLICY']._serialized_end=2855
+  _globals['_EVALUATIONSERVICE']._serialized_start=3083
+  _globals['_EVALUATIONSERVICE']._serialized_end=3361
 # @@protoc_insertion_point(module_scope)

@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from groundline.conversation.v1 import conversation_pb2 as groundline_dot_conversation_dot_v1_dot_conversation__pb2
 from groundline.evaluation.v1 import evaluation_pb2 as groundline_dot_evaluation_dot_v1_dot_evaluation__pb2
@@ -30,7 +31,7 @@ from groundline.evaluation.v1 import reason_code_pb2 as groundline_dot_evaluatio
 from groundline.retrieval.v1 import evidence_pb2 as groundline_dot_retrieval_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'groundline/ticketing/v1/ticketing.proto\x12\x17groundline.ticketing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a-groundline/conversation/v1/conversation.proto\x1a)groundline/evaluation/v1/evaluation.proto\x1a*groundline/evaluation/v1/reason_code.proto\x1a&groundline/retrieval/v1/evidence.proto\"\xe4\x01\n\x0fTranscriptEntry\x12\'\n\nmessage_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tmessageId\x12\x45\n\x04role\x18\x02 \x01(\x0e\x32\'.groundline.conversation.v1.MessageRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12&\n\x07\x63ontent\x18\x03 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04(\x80\x80\x04R\x07\x63ontent\x12\x39\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\"\xf6\x08\n\x06Ticket\x12\x1b\n\tticket_id\x18\x01 \x01(\tR\x08ticketId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.groundline.ticketing.v1.TicketStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12M\n\x08priority\x18\x04 \x01(\x0e\x32\'.groundline.ticketing.v1.TicketPriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08priority\x12$\n\x04tags\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18@R\x04tags\x12)\n\x0b\x61ssigned_to\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\nassignedTo\x12\x36\n\x05queue\x18\x07 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,62})?$R\x05queue\x12Q\n\x11\x65scalation_reason\x18\x08 \x01(\x0e\x32$.groundline.evaluation.v1.ReasonCodeR\x10\x65scalationReason\x12#\n\rai_confidence\x18\t \x01(\x01R\x0c\x61iConfidence\x12\x1d\n\x07summary\x18\n \x01(\tB\x03\x80\x01\x01R\x07summary\x12H\n\ntranscript\x18\x0b \x03(\x0b\x32(.groundline.ticketing.v1.TranscriptEntryR\ntranscript\x12J\n\revidence_pack\x18\x0c \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackR\x0c\x65videncePack\x12\x44\n\rrefused_draft\x18\r \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftR\x0crefusedDraft\x12;\n\x07verdict\x18\x0e \x01(\x0b\x32!.groundline.evaluation.v1.VerdictR\x07verdict\x12,\n\nresolution\x18\x0f \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04(\x80\x80\x04R\nresolution\x12\x1f\n\x0b\x63ustomer_id\x18\x10 \x01(\tR\ncustomerId\x12\x18\n\x07\x63hannel\x18\x11 \x01(\tR\x07\x63hannel\x12%\n\x0eknowledge_base\x18\x12 \x01(\tR\rknowledgeBase\x12\x39\n\ncreated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nupdated_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tupdatedAt\x12;\n\x0bresolved_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nresolvedAt\x12\x1c\n\x04\x65tag\x18\x16 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04\x65tag\"\x90\x03\n\rTicketComment\x12\x1d\n\ncomment_id\x18\x01 \x01(\tR\tcommentId\x12\x1b\n\tticket_id\x18\x02 \x01(\tR\x08ticketId\x12\x44\n\x0b\x61uthor_type\x18\x03 \x01(\x0e\x32#.groundline.ticketing.v1.AuthorTypeR\nauthorType\x12\x16\n\x06\x61uthor\x18\x04 \x01(\tR\x06\x61uthor\x12J\n\nvisibility\x18\x05 \x01(\x0e\x32*.groundline.ticketing.v1.CommentVisibilityR\nvisibility\x12\x17\n\x04\x62ody\x18\x06 \x01(\tB\x03\x80\x01\x01R\x04\x62ody\x12/\n\x11source_message_id\x18\x07 \x01(\tH\x00R\x0fsourceMessageId\x88\x01\x01\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAtB\x14\n\x12_source_message_id\"\xfb\x01\n\nAttachment\x12#\n\rattachment_id\x18\x01 \x01(\tR\x0c\x61ttachmentId\x12\x1b\n\tticket_id\x18\x02 \x01(\tR\x08ticketId\x12\x1a\n\x08\x66ilename\x18\x03 \x01(\tR\x08\x66ilename\x12\x1d\n\nmedia_type\x18\x04 \x01(\tR\tmediaType\x12\x1d\n\nsize_bytes\x18\x05 \x01(\x03R\tsizeBytes\x12\x16\n\x06sha256\x18\x06 \x01(\tR\x06sha256\x12\x39\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt*\x96\x01\n\x0cTicketStatus\x12\x1d\n\x19TICKET_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12TICKET_STATUS_OPEN\x10\x01\x12\x19\n\x15TICKET_STATUS_PENDING\x10\x02\x12\x1a\n\x16TICKET_STATUS_RESOLVED\x10\x03\x12\x18\n\x14TICKET_STATUS_CLOSED\x10\x04*\x9c\x01\n\x0eTicketPriority\x12\x1f\n\x1bTICKET_PRIORITY_UNSPECIFIED\x10\x00\x12\x17\n\x13TICKET_PRIORITY_LOW\x10\x01\x12\x1a\n\x16TICKET_PRIORITY_NORMAL\x10\x02\x12\x18\n\x14TICKET_PRIORITY_HIGH\x10\x03\x12\x1a\n\x16TICKET_PRIORITY_URGENT\x10\x04*r\n\nAuthorType\x12\x1b\n\x17\x41UTHOR_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UTHOR_TYPE_CUSTOMER\x10\x01\x12\x15\n\x11\x41UTHOR_TYPE_AGENT\x10\x02\x12\x16\n\x12\x41UTHOR_TYPE_SYSTEM\x10\x03*w\n\x11\x43ommentVisibility\x12\"\n\x1e\x43OMMENT_VISIBILITY_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43OMMENT_VISIBILITY_PUBLIC\x10\x01\x12\x1f\n\x1b\x43OMMENT_VISIBILITY_INTERNAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'groundline/ticketing/v1/ticketing.proto\x12\x17groundline.ticketing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a-groundline/conversation/v1/conversation.proto\x1a)groundline/evaluation/v1/evaluation.proto\x1a*groundline/evaluation/v1/reason_code.proto\x1a&groundline/retrieval/v1/evidence.proto\"\xe4\x01\n\x0fTranscriptEntry\x12\'\n\nmessage_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tmessageId\x12\x45\n\x04role\x18\x02 \x01(\x0e\x32\'.groundline.conversation.v1.MessageRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12&\n\x07\x63ontent\x18\x03 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04(\x80\x80\x04R\x07\x63ontent\x12\x39\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\"\xce\t\n\x06Ticket\x12!\n\tticket_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x08ticketId\x12#\n\nsession_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\tsessionId\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.groundline.ticketing.v1.TicketStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12M\n\x08priority\x18\x04 \x01(\x0e\x32\'.groundline.ticketing.v1.TicketPriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08priority\x12$\n\x04tags\x18\x05 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04\x10\x01\x18@R\x04tags\x12)\n\x0b\x61ssigned_to\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\nassignedTo\x12\x36\n\x05queue\x18\x07 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,62})?$R\x05queue\x12W\n\x11\x65scalation_reason\x18\x08 \x01(\x0e\x32$.groundline.evaluation.v1.ReasonCodeB\x04\xe2\x41\x01\x03R\x10\x65scalationReason\x12)\n\rai_confidence\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x03R\x0c\x61iConfidence\x12!\n\x07summary\x18\n \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03R\x07summary\x12N\n\ntranscript\x18\x0b \x03(\x0b\x32(.groundline.ticketing.v1.TranscriptEntryB\x04\xe2\x41\x01\x03R\ntranscript\x12P\n\revidence_pack\x18\x0c \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackB\x04\xe2\x41\x01\x03R\x0c\x65videncePack\x12J\n\rrefused_draft\x18\r \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftB\x04\xe2\x41\x01\x03R\x0crefusedDraft\x12\x41\n\x07verdict\x18\x0e \x01(\x0b\x32!.groundline.evaluation.v1.VerdictB\x04\xe2\x41\x01\x03R\x07verdict\x12,\n\nresolution\x18\x0f \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04(\x80\x80\x04R\nresolution\x12%\n\x0b\x63ustomer_id\x18\x10 \x01(\tB\x04\xe2\x41\x01\x03R\ncustomerId\x12\x1e\n\x07\x63hannel\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03R\x07\x63hannel\x12+\n\x0eknowledge_base\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03R\rknowledgeBase\x12?\n\ncreated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nupdated_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\x12\x41\n\x0bresolved_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nresolvedAt\x12\x1c\n\x04\x65tag\x18\x16 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04\x65tag\"\x90\x03\n\rTicketComment\x12\x1d\n\ncomment_id\x18\x01 \x01(\tR\tcommentId\x12\x1b\n\tticket_id\x18\x02 \x01(\tR\x08ticketId\x12\x44\n\x0b\x61uthor_type\x18\x03 \x01(\x0e\x32#.groundline.ticketing.v1.AuthorTypeR\nauthorType\x12\x16\n\x06\x61uthor\x18\x04 \x01(\tR\x06\x61uthor\x12J\n\nvisibility\x18\x05 \x01(\x0e\x32*.groundline.ticketing.v1.CommentVisibilityR\nvisibility\x12\x17\n\x04\x62ody\x18\x06 \x01(\tB\x03\x80\x01\x01R\x04\x62ody\x12/\n\x11source_message_id\x18\x07 \x01(\tH\x00R\x0fsourceMessageId\x88\x01\x01\x12\x39\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAtB\x14\n\x12_source_message_id\"\xfb\x01\n\nAttachment\x12#\n\rattachment_id\x18\x01 \x01(\tR\x0c\x61ttachmentId\x12\x1b\n\tticket_id\x18\x02 \x01(\tR\x08ticketId\x12\x1a\n\x08\x66ilename\x18\x03 \x01(\tR\x08\x66ilename\x12\x1d\n\nmedia_type\x18\x04 \x01(\tR\tmediaType\x12\x1d\n\nsize_bytes\x18\x05 \x01(\x03R\tsizeBytes\x12\x16\n\x06sha256\x18\x06 \x01(\tR\x06sha256\x12\x39\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt*\x96\x01\n\x0cTicketStatus\x12\x1d\n\x19TICKET_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12TICKET_STATUS_OPEN\x10\x01\x12\x19\n\x15TICKET_STATUS_PENDING\x10\x02\x12\x1a\n\x16TICKET_STATUS_RESOLVED\x10\x03\x12\x18\n\x14TICKET_STATUS_CLOSED\x10\x04*\x9c\x01\n\x0eTicketPriority\x12\x1f\n\x1bTICKET_PRIORITY_UNSPECIFIED\x10\x00\x12\x17\n\x13TICKET_PRIORITY_LOW\x10\x01\x12\x1a\n\x16TICKET_PRIORITY_NORMAL\x10\x02\x12\x18\n\x14TICKET_PRIORITY_HIGH\x10\x03\x12\x1a\n\x16TICKET_PRIORITY_URGENT\x10\x04*r\n\nAuthorType\x12\x1b\n\x17\x41UTHOR_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UTHOR_TYPE_CUSTOMER\x10\x01\x12\x15\n\x11\x41UTHOR_TYPE_AGENT\x10\x02\x12\x16\n\x12\x41UTHOR_TYPE_SYSTEM\x10\x03*w\n\x11\x43ommentVisibility\x12\"\n\x1e\x43OMMENT_VISIBILITY_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43OMMENT_VISIBILITY_PUBLIC\x10\x01\x12\x1f\n\x1b\x43OMMENT_VISIBILITY_INTERNAL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +44,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIPTENTRY'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_TRANSCRIPTENTRY'].fields_by_name['content']._loaded_options = None
   _globals['_TRANSCRIPTENTRY'].fields_by_name['content']._serialized_options = b'\200\001\001\272H\006r\004(\200\200\004'
+  _globals['_TICKET'].fields_by_name['ticket_id']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['ticket_id']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['session_id']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['session_id']._serialized_options = b'\342A\001\003'
   _globals['_TICKET'].fields_by_name['status']._loaded_options = None
   _globals['_TICKET'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_TICKET'].fields_by_name['priority']._loaded_options = None
@@ -53,28 +58,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKET'].fields_by_name['assigned_to']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TICKET'].fields_by_name['queue']._loaded_options = None
   _globals['_TICKET'].fields_by_name['queue']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9-]{0,62})?$'
+  _globals['_TICKET'].fields_by_name['escalation_reason']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['escalation_reason']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['ai_confidence']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['ai_confidence']._serialized_options = b'\342A\001\003'
   _globals['_TICKET'].fields_by_name['summary']._loaded_options = None
-  _globals['_TICKET'].fields_by_name['summary']._serialized_options = b'\200\001\001'
+  _globals['_TICKET'].fields_by_name['summary']._serialized_options = b'\200\001\001\342A\001\003'
+  _globals['_TICKET'].fields_by_name['transcript']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['transcript']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['evidence_pack']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['evidence_pack']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['refused_draft']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['refused_draft']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['verdict']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['verdict']._serialized_options = b'\342A\001\003'
   _globals['_TICKET'].fields_by_name['resolution']._loaded_options = None
   _globals['_TICKET'].fields_by_name['resolution']._serialized_options = b'\200\001\001\272H\006r\004(\200\200\004'
+  _globals['_TICKET'].fields_by_name['customer_id']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['customer_id']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['channel']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['channel']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['knowledge_base']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['knowledge_base']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['created_at']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['created_at']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['updated_at']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['updated_at']._serialized_options = b'\342A\001\003'
+  _globals['_TICKET'].fields_by_name['resolved_at']._loaded_options = None
+  _globals['_TICKET'].fields_by_name['resolved_at']._serialized_options = b'\342A\001\003'
   _globals['_TICKET'].fields_by_name['etag']._loaded_options = None
   _globals['_TICKET'].fields_by_name['etag']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TICKETCOMMENT'].fields_by_name['body']._loaded_options = None
   _globals['_TICKETCOMMENT'].fields_by_name['body']._serialized_options = b'\200\001\001'
-  _globals['_TICKETSTATUS']._serialized_start=2338
-  _globals['_TICKETSTATUS']._serialized_end=2488
-  _globals['_TICKETPRIORITY']._serialized_start=2491
-  _globals['_TICKETPRIORITY']._serialized_end=2647
-  _globals['_AUTHORTYPE']._serialized_start=2649
-  _globals['_AUTHORTYPE']._serialized_end=2763
-  _globals['_COMMENTVISIBILITY']._serialized_start=2765
-  _globals['_COMMENTVISIBILITY']._serialized_end=2884
-  _globals['_TRANSCRIPTENTRY']._serialized_start=305
-  _globals['_TRANSCRIPTENTRY']._serialized_end=533
-  _globals['_TICKET']._serialized_start=536
-  _globals['_TICKET']._serialized_end=1678
-  _globals['_TICKETCOMMENT']._serialized_start=1681
-  _globals['_TICKETCOMMENT']._serialized_end=2081
-  _globals['_ATTACHMENT']._serialized_start=2084
-  _globals['_ATTACHMENT']._serialized_end=2335
+  _globals['_TICKETSTATUS']._serialized_start=2459
+  _globals['_TICKETSTATUS']._serialized_end=2609
+  _globals['_TICKETPRIORITY']._serialized_start=2612
+  _globals['_TICKETPRIORITY']._serialized_end=2768
+  _globals['_AUTHORTYPE']._serialized_start=2770
+  _globals['_AUTHORTYPE']._serialized_end=2884
+  _globals['_COMMENTVISIBILITY']._serialized_start=2886
+  _globals['_COMMENTVISIBILITY']._serialized_end=3005
+  _globals['_TRANSCRIPTENTRY']._serialized_start=338
+  _globals['_TRANSCRIPTENTRY']._serialized_end=566
+  _globals['_TICKET']._serialized_start=569
+  _globals['_TICKET']._serialized_end=1799
+  _globals['_TICKETCOMMENT']._serialized_start=1802
+  _globals['_TICKETCOMMENT']._serialized_end=2202
+  _globals['_ATTACHMENT']._serialized_start=2205
+  _globals['_ATTACHMENT']._serialized_end=2456
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,1 @@
+"""The conversation gateway: sessions and messages in, answers out, whatever the channel."""

@@ -1,0 +1,100 @@
+"""Puts the gateway together."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import asyncpg
+import grpc
+from groundline.conversation.v1 import conversation_service_pb2_grpc
+from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
+from groundline.orchestration.v1 import orchestration_service_pb2_grpc
+
+from meshkit.background import Background
+from meshkit.channels import open_channel
+from meshkit.errors import DomainError, from_rpc_error
+from meshkit.identity import ServiceToken, TokenSigner
+from meshkit.listener import Listener
+from meshkit.postgres import Database
+from meshkit.server import Registration, Service
+from meshkit.telemetry import get_logger
+from svc_gateway.following import Following
+from svc_gateway.hints import Hints
+from svc_gateway.messages import Messages
+from svc_gateway.progress import relay_progress
+from svc_gateway.servicer import ConversationServicer
+from svc_gateway.sessions import Sessions
+from svc_gateway.settings import GatewaySettings
+
+log = get_logger(__name__)
+
+# What the orchestrator notifies on when a session has changed; the payload is the session's id.
+SESSION_CHANNEL = "groundline_session"
+PROGRESS_PAUSE_S = 1.0
+
+
+async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Registration]:
+    """What the gateway serves and keeps running. Raises ValueError if a setting that it needs is missing."""
+    if settings.signing_key_file is None or settings.database_url is None:
+        raise ValueError("GROUNDLINE_SIGNING_KEY_FILE and GROUNDLINE_DATABASE_URL are needed")
+    database = await stack.enter_async_context(Database.from_settings(settings, name="gateway"))
+    signer = TokenSigner.from_file(settings.signing_key_file)
+    channel = await stack.enter_async_context(
+        open_channel(
+            settings.orchestrator_target,
+            orchestration.DESCRIPTOR.services_by_name["OrchestrationService"],
+            token=ServiceToken(signer, "gateway"),
+        )
+    )
+    orchestrator = orchestration_service_pb2_grpc.OrchestrationServiceStub(channel)
+
+    async def notify(session_ids: Sequence[str]) -> None:
+        try:
+            await orchestrator.NotifySessions(orchestration.NotifySessionsRequest(session_ids=session_ids))
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc) from exc
+
+    hints = Hints(notify)
+    following = Following(database, max_streams=settings.max_streams)
+    listener = Listener(settings.database_url, poll_interval_s=settings.stream_poll_interval_s)
+
+    async def listen() -> None:
+        unsubscribe = await listener.subscribe(
+            SESSION_CHANNEL, lambda payload: following.wake(payload) if payload else None
+        )
+        try:
+            await listener.run()
+        finally:
+            unsubscribe()
+
+    async def poll() -> None:
+        while True:
+            await asyncio.sleep(settings.stream_poll_interval_s)
+            try:
+                await following.poll()
+            except (DomainError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+                log.warning("stream_poll_failed", error=type(exc).__name__)
+
+    async def progress() -> None:
+        while True:
+            try:
+                await relay_progress(orchestrator, following.show)
+            except grpc.aio.AioRpcError as exc:
+                log.warning("progress_lost", code=exc.code().name)
+            await asyncio.sleep(PROGRESS_PAUSE_S)
+
+    servicer = ConversationServicer(
+        Sessions(database, signer, token_ttl_s=settings.session_token_ttl_s),
+        Messages(database, hints, fast_path_grace_s=settings.fast_path_grace_s),
+        following,
+        orchestrator,
+        heartbeat_s=settings.stream_heartbeat_s,
+        secure_cookies=settings.secure_cookies,
+    )
+    return [
+        Service(conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server, servicer),
+        Background("hints", hints.run),
+        Background("listen", listen),
+        Background("poll", poll),
+        Background("progress", progress),
+    ]

@@ -1,0 +1,149 @@
+"""One turn: understand, retrieve, draft, evaluate. Reads and thinks; what it comes to is committed elsewhere."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from groundline.conversation.v1 import conversation_pb2
+from groundline.evaluation.v1 import evaluation_pb2
+from groundline.evaluation.v1 import reason_code_pb2 as rc
+from groundline.orchestration.v1 import event_pb2
+from groundline.retrieval.v1 import evidence_pb2
+
+from meshkit.call import current_activity
+from meshkit.identity import PUBLIC_GROUP
+from meshkit.telemetry import get_logger, histogram, trace_id
+from svc_orchestrator.answering import Answerer, AnswererError
+from svc_orchestrator.peers import Gate, Retrieval, StepFailed
+from svc_orchestrator.progress import Progress
+from svc_orchestrator.store import MessageRow, SessionRow
+from svc_orchestrator.understanding import understand
+
+log = get_logger(__name__)
+
+STAGE_SECONDS = histogram("groundline_turn_stage_seconds", "How long a turn's stages took.", ["stage"])
+
+
+@dataclass(slots=True)
+class TurnResult:
+    """What a turn came to. `record` is all of it; exactly one of the three outcomes holds.
+
+    `draft` is set where it passed; `reason` where a person must answer; neither where a fixed notice is enough.
+    """
+
+    record: event_pb2.Turn
+    draft: evaluation_pb2.Draft | None = None
+    reason: rc.ReasonCode.ValueType = rc.REASON_CODE_UNSPECIFIED
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times a stage; one that is entered twice adds up."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self.timings[name] = self.timings.get(name, 0.0) + spent
+            STAGE_SECONDS.labels(name).observe(spent)
+
+
+class TurnTaker:
+    """Takes turns. Holds no state of any conversation."""
+
+    def __init__(
+        self, retrieval: Retrieval, gate: Gate, answerer: Answerer, progress: Progress, *, draft_timeout_s: float
+    ) -> None:
+        self._retrieval = retrieval
+        self._gate = gate
+        self._answerer = answerer
+        self._progress = progress
+        self._draft_timeout_s = draft_timeout_s
+
+    async def take(self, session: SessionRow, burst: Sequence[MessageRow], context: Sequence[MessageRow]) -> TurnResult:
+        """Handles a burst of customer messages as one; `context` is what was said before it.
+
+        Never raises for a peer or model that fails: that is an escalation with its reason.
+        """
+        result = TurnResult(event_pb2.Turn(customer_message_ids=[str(each.message_id) for each in burst]))
+        result.timings["capture"] = max(0.0, (datetime.now(UTC) - burst[0].created_at).total_seconds())
+        activity = current_activity()
+        if activity is not None and activity.traceparent:
+            result.record.trace_id = trace_id(activity.traceparent) or ""
+        with result.stage("understanding"):
+            self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_UNDERSTANDING)
+            earlier = [each.content for each in context if each.role == "customer"]
+            understood = understand([each.content for each in burst], earlier)
+            result.record.understanding.CopyFrom(understood)
+        if understood.intent == event_pb2.INTENT_HUMAN:
+            _fail(result, rc.REASON_CODE_CUSTOMER_REQUEST)
+            return result
+        try:
+            await self._answer(session, understood, result)
+        except StepFailed as exc:
+            log.warning(
+                "turn_step_failed",
+                session_id=str(session.session_id),
+                reason=rc.ReasonCode.Name(exc.reason),
+                detail=exc.detail,
+            )
+            _fail(result, exc.reason)
+        return result
+
+    async def _answer(self, session: SessionRow, understood: event_pb2.Understanding, result: TurnResult) -> None:
+        question = understood.standalone_query
+        with result.stage("retrieval"):
+            self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_RETRIEVING)
+            groups = sorted({PUBLIC_GROUP, *session.customer_groups})
+            pack = await self._retrieval.search(question, session.knowledge_base, groups)
+        result.record.evidence_pack.CopyFrom(pack)
+        small_talk = understood.intent == event_pb2.INTENT_SMALL_TALK
+        with result.stage("evaluation"):
+            verdict = await self._gate.judge(question, pack, None)
+        if small_talk and not (verdict.decision == evaluation_pb2.DECISION_PASS and _is_record(pack)):
+            # Nobody needs a ticket for a greeting; a fixed notice answers it. Nothing is claimed, so nothing is judged.
+            return
+        if verdict.decision != evaluation_pb2.DECISION_PASS:
+            result.record.verdict.CopyFrom(verdict)
+            result.reason = verdict.reason
+            return
+        with result.stage("model"):
+            self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_DRAFTING)
+            draft = await self._draft(question, pack)
+        result.record.draft.CopyFrom(draft)
+        with result.stage("evaluation"):
+            self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_CHECKING)
+            verdict = await self._gate.judge(question, pack, draft)
+        result.record.verdict.CopyFrom(verdict)
+        if verdict.decision == evaluation_pb2.DECISION_PASS:
+            result.draft = draft
+        else:
+            result.reason = verdict.reason
+
+    async def _draft(self, question: str, pack: evidence_pb2.EvidencePack) -> evaluation_pb2.Draft:
+        try:
+            async with asyncio.timeout(self._draft_timeout_s):
+                return await self._answerer.draft(question, pack, deadline_s=self._draft_timeout_s)
+        except TimeoutError as exc:
+            raise StepFailed(rc.REASON_CODE_LLM_ERROR, "timed out") from exc
+        except AnswererError as exc:
+            raise StepFailed(rc.REASON_CODE_LLM_ERROR, type(exc).__name__) from exc
+
+
+def failed_turn(burst: Sequence[MessageRow]) -> TurnResult:
+    """The outcome of a turn that ended without one as often as is allowed."""
+    result = TurnResult(event_pb2.Turn(customer_message_ids=[str(each.message_id) for each in burst]))
+    _fail(result, rc.REASON_CODE_TURN_FAILED)
+    return result
+
+
+def _fail(result: TurnResult, reason: rc.ReasonCode.ValueType) -> None:
+    result.reason = reason
+    result.record.verdict.CopyFrom(evaluation_pb2.Verdict(decision=evaluation_pb2.DECISION_FAIL, reason=reason))
+
+
+def _is_record(pack: evidence_pb2.EvidencePack) -> bool:
+    return bool(pack.evidence) and pack.evidence[0].kind == evidence_pb2.EVIDENCE_KIND_APPROVED_RECORD

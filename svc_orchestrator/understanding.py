@@ -1,0 +1,73 @@
+"""Reading a customer's words: what is wanted, and the question as it stands alone. Rules, no model."""
+
+import re
+from collections.abc import Sequence
+
+from groundline.orchestration.v1 import event_pb2
+
+METHOD = "rules-1"
+MAX_QUERY_CHARS = 4000
+
+_PERSON = (
+    r"(?:a |an |the |some |your |one of your )?(?:real |live |actual |human )?"
+    r"(?:human|person|agent|representative|rep|operator|someone|somebody|colleague|staff|support (?:agent|person))"
+)
+# A wish, not a question about how or when people can be reached: that is answered from the records.
+_WISHES = (
+    rf"\b(?:i (?:want|need|wish|would like|'?d like)|let me|can i|could i|may i)(?: to)? (?:talk|speak|chat|be "
+    rf"(?:connected|transferred|passed)) (?:to|with) {_PERSON}\b",
+    rf"\b(?:i (?:want|need|would like|'?d like)) {_PERSON}\b(?! to\b)",
+    rf"\b(?:connect|transfer|pass|put|hand|forward|get|give) me (?:through |over |on )?(?:to |with )?{_PERSON}\b",
+    rf"^(?:please )?(?:talk|speak) (?:to|with) {_PERSON}\b",
+    rf"^{_PERSON}(?:,? please)?[.!]*$",
+)
+_WISH = re.compile("|".join(_WISHES), re.IGNORECASE)
+
+_SMALL_TALK = re.compile(
+    r"^(?:(?:hi|hello|hey|hiya|greetings|good (?:morning|afternoon|evening|day)|moin|servus)"
+    r"(?: (?:there|all|everyone|team|again|bot))?"
+    r"|(?:many |ok(?:ay)?,? |great,? |perfect,? |cool,? )?(?:thanks|thank you|thx|cheers)"
+    r"(?: (?:a lot|so much|very much|you|again|for (?:the|your) help|that helped))*"
+    r"|(?:good)?bye(?: bye)?|see you|have a nice day|how are you(?: doing)?(?: today)?)[\s.,!?:)]*$",
+    re.IGNORECASE,
+)
+
+# Words with which a question leans on what was said before.
+_LEANING = re.compile(
+    r"^(?:and|but|so|also|what about|how about|what if|then|why|why not|really|which one)\b"
+    r"|\b(?:it|its|that|this|those|these|they|them|there|one|the same|the other|instead|above|former|latter)\b",
+    re.IGNORECASE,
+)
+_SHORT_WORDS = 3
+
+
+def understand(burst: Sequence[str], earlier: Sequence[str]) -> event_pb2.Understanding:
+    """Reads a burst of messages as one; `earlier` are the customer's messages before it, oldest first.
+
+    A question that leans on what came before carries the customer's previous words in front of its own.
+    """
+    text = " ".join(" ".join(part.split()) for part in burst)
+    found = event_pb2.Understanding(method=METHOD, standalone_query=text[:MAX_QUERY_CHARS])
+    if _WISH.search(text):
+        found.intent = event_pb2.INTENT_HUMAN
+    elif _SMALL_TALK.match(text):
+        found.intent = event_pb2.INTENT_SMALL_TALK
+    else:
+        found.intent = event_pb2.INTENT_QUESTION
+        previous = _last_question(earlier)
+        if previous and (_LEANING.search(text) or len(text.split()) <= _SHORT_WORDS) and not _names_something(text):
+            found.standalone_query = f"{previous} {text}"[-MAX_QUERY_CHARS:]
+    return found
+
+
+def _names_something(text: str) -> bool:
+    # An error code or product number stands for itself, however short the message.
+    return bool(re.search(r"\b(?=\w*\d)(?=\w*[A-Za-z])[\w-]{4,}\b|\b[A-Za-z]+-\d{2,}\b", text))
+
+
+def _last_question(earlier: Sequence[str]) -> str:
+    for each in reversed(earlier):
+        line = " ".join(each.split())
+        if not _SMALL_TALK.match(line):
+            return line
+    return ""
