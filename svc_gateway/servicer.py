@@ -111,7 +111,8 @@ class ConversationServicer(conversation_service_pb2_grpc.ConversationServiceServ
 
     async def _updates(self, session_id: UUID, after: int) -> AsyncIterator[conversation_pb2.SessionUpdate]:
         """All that happens in a conversation, from place `after` on. Raises SessionNotFound, Overloaded."""
-        viewer, shown = current_principal(), None
+        viewer = current_principal()
+        shown: tuple[object, ...] = ()
         with self._following.follow(session_id) as follower:
             while True:
                 if not await follower.changed(self._heartbeat_s):
@@ -125,10 +126,11 @@ class ConversationServicer(conversation_service_pb2_grpc.ConversationServiceServ
                         yield conversation_pb2.SessionUpdate(event_id=str(after), message=message_to_proto(row))
                     if changes.session is None:
                         continue
-                    session = session_to_proto(changes.session, viewer)
-                    if session != shown:
+                    state = (changes.session.status, changes.session.ticket_id, changes.session.escalation_reason)
+                    if state != shown:
+                        session = session_to_proto(changes.session, viewer)
                         yield conversation_pb2.SessionUpdate(event_id=str(after), session=session)
-                        shown = session
+                        shown = state
 
     def _cookie(self, session_id: str, token: str) -> str:
         parts = [

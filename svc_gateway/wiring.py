@@ -76,11 +76,15 @@ async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Reg
                 log.warning("stream_poll_failed", error=type(exc).__name__)
 
     async def progress() -> None:
+        said = ""
         while True:
             try:
                 await relay_progress(orchestrator, following.show)
             except grpc.aio.AioRpcError as exc:
-                log.warning("progress_lost", code=exc.code().name)
+                # Once per kind of failure: an orchestrator that stays away must not fill the log.
+                if exc.code().name != said:
+                    said = exc.code().name
+                    log.warning("progress_lost", code=said)
             await asyncio.sleep(PROGRESS_PAUSE_S)
 
     servicer = ConversationServicer(
