@@ -1,8 +1,8 @@
 """What the gateway refuses, in the contract's words (groundline.conversation.v1.ErrorReason)."""
 
 from google.rpc import code_pb2
-from groundline.conversation.v1 import error_reason_pb2 as reasons
 
+from groundline.conversation.v1 import error_reason_pb2 as reasons
 from meshkit.errors import DomainError
 
 

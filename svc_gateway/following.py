@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from groundline.conversation.v1 import conversation_pb2
-
 from meshkit.errors import Overloaded
 from meshkit.postgres import Database
 from meshkit.telemetry import gauge

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from google.api import httpbody_pb2
+
 from groundline.conversation.v1 import conversation_pb2, conversation_service_pb2_grpc
 from groundline.conversation.v1 import conversation_service_pb2 as pb
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
-
 from meshkit.call import current_principal
 from meshkit.interceptors.authentication import SESSION_COOKIE
 from meshkit.paging import decode_token, encode_token, page_size

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from groundline.options.v1 import access_pb2
-
 from meshkit.errors import RequestIdReused
 from meshkit.identity import Principal, TokenSigner
 from meshkit.ids import new_id

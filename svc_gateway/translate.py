@@ -3,7 +3,6 @@
 from groundline.conversation.v1 import conversation_pb2 as pb
 from groundline.evaluation.v1 import reason_code_pb2
 from groundline.options.v1 import access_pb2
-
 from meshkit.identity import Principal
 from svc_gateway.store import MessageRow, SessionRow
 

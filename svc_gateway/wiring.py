@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 
 import asyncpg
 import grpc
+
 from groundline.conversation.v1 import conversation_service_pb2_grpc
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
-
 from meshkit.background import Background
 from meshkit.channels import open_channel
 from meshkit.errors import DomainError, from_rpc_error

@@ -12,10 +12,9 @@ from groundline.commands.v1 import commands_pb2
 from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import event_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as pb
-
 from meshkit import outbox
 from meshkit.ids import new_id
-from meshkit.postgres import Database
+from meshkit.postgres import Connection, Database
 from meshkit.telemetry import get_logger
 from svc_orchestrator import store
 from svc_orchestrator.committing import commit_turn, complete_advances
@@ -122,7 +121,7 @@ class Advancer:
             )
             await store.insert_event(conn, event)
 
-    async def _fenced(self, conn: store.Connection, lease: Lease) -> SessionRow:
+    async def _fenced(self, conn: Connection, lease: Lease) -> SessionRow:
         if not await store.hold_lease(conn, lease):
             raise LeaseLost()
         session = await store.read_session(conn, lease.session_id, lock=True)

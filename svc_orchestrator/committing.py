@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from google.protobuf import json_format
+
 from groundline.conversation.v1 import conversation_pb2
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
 from groundline.retrieval.v1 import evidence_pb2
-
 from meshkit import outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
@@ -80,10 +81,11 @@ def _response(message_id: UUID, burst: Sequence[MessageRow], result: TurnResult)
         return NewMessage(message_id, "system", SMALL_TALK, {}, in_reply_to=in_reply_to)
     text, spans = to_text(result.draft)
     by_id = {each.chunk_id: each for each in result.record.evidence_pack.evidence}
-    citations: list[dict[str, Any]] = []
-    for claim, (start, end) in zip(result.draft.claims, spans, strict=True):
-        for citation in claim.citations:
-            citations.append(_cite(by_id[citation.chunk_id], citation.start, citation.end, start, end))
+    citations = [
+        _cite(by_id[citation.chunk_id], citation.start, citation.end, start, end)
+        for claim, (start, end) in zip(result.draft.claims, spans, strict=True)
+        for citation in claim.citations
+    ]
     return NewMessage(message_id, "assistant", text, {"citations": citations}, in_reply_to=in_reply_to)
 
 
@@ -91,18 +93,16 @@ def _cite(
     evidence: evidence_pb2.Evidence, start: int, end: int, content_start: int, content_end: int
 ) -> dict[str, Any]:
     """A citation as the chain stores it: the fields of groundline.conversation.v1.MessageCitation."""
-    fields = {
-        "chunk_id": evidence.chunk_id,
-        "doc_id": evidence.doc_id,
-        "doc_uri": evidence.doc_uri,
-        "title": evidence.title,
-        "quote": evidence.text[start:end][:MAX_QUOTE_CHARS],
-        "content_start": content_start,
-        "content_end": content_end,
-    }
-    # Raises ValueError for a name that the contract doesn't have, before it is stored.
-    conversation_pb2.MessageCitation(**fields)
-    return fields
+    citation = conversation_pb2.MessageCitation(
+        chunk_id=evidence.chunk_id,
+        doc_id=evidence.doc_id,
+        doc_uri=evidence.doc_uri,
+        title=evidence.title,
+        quote=evidence.text[start:end][:MAX_QUOTE_CHARS],
+        content_start=content_start,
+        content_end=content_end,
+    )
+    return json_format.MessageToDict(citation, preserving_proto_field_name=True)
 
 
 def _add_timings(turn: event_pb2.Turn, result: TurnResult, committing: float, began: float) -> None:

@@ -10,7 +10,6 @@ from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
 from groundline.retrieval.v1 import evidence_pb2
 from groundline.ticketing.v1 import ticketing_pb2, ticketing_service_pb2
-
 from meshkit import outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection

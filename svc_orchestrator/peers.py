@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 
 import grpc
+
 from groundline.evaluation.v1 import evaluation_pb2, evaluation_pb2_grpc
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.retrieval.v1 import evidence_pb2, retrieval_pb2, retrieval_pb2_grpc
-
 from meshkit.telemetry import get_logger
 
 log = get_logger(__name__)

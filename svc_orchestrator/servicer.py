@@ -8,7 +8,6 @@ from uuid import UUID
 from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as pb
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
-
 from meshkit.paging import decode_token, encode_token, page_size
 from meshkit.postgres import Database
 from svc_orchestrator import store

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf import json_format
-from groundline.orchestration.v1 import event_pb2
 
+from groundline.orchestration.v1 import event_pb2
 from meshkit.postgres import Connection, load_queries
 
 queries = load_queries(__package__)
@@ -147,6 +147,11 @@ async def mark_escalated(
 ) -> None:
     """A person takes over; the ticket of an earlier escalation is forgotten."""
     await conn.execute(queries.mark_escalated, session_id, reason, event_id, ticket_id)
+
+
+async def set_summary(conn: Connection, session_id: UUID, summary: str) -> None:
+    """Keeps the conversation in a few lines."""
+    await conn.execute(queries.set_summary, session_id, summary)
 
 
 async def insert_event(conn: Connection, event: event_pb2.Event) -> None:

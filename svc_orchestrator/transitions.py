@@ -5,7 +5,6 @@ from uuid import UUID
 from groundline.commands.v1 import commands_pb2
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
-
 from meshkit import outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database

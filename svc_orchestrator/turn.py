@@ -12,7 +12,6 @@ from groundline.evaluation.v1 import evaluation_pb2
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
 from groundline.retrieval.v1 import evidence_pb2
-
 from meshkit.call import current_activity
 from meshkit.identity import PUBLIC_GROUP
 from meshkit.telemetry import get_logger, histogram, trace_id

@@ -11,6 +11,7 @@ from db import migrate
 from meshkit import testing
 
 from .desk import Desk, open_desk
+from .scripted import Talk, open_talk
 
 
 @pytest.fixture
@@ -48,3 +49,10 @@ async def desk(database_url: str, keys: testing.Keys, tmp_path: Path) -> AsyncIt
     """Ticketing alone, with production wiring."""
     async with open_desk(database_url, keys, tmp_path) as desk:
         yield desk
+
+
+@pytest.fixture
+async def talk(database_url: str, keys: testing.Keys, tmp_path: Path) -> AsyncIterator[Talk]:
+    """Gateway and orchestrator with production wiring, in front of scripted peers."""
+    async with open_talk(database_url, keys, tmp_path) as talk:
+        yield talk
