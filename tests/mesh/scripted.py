@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,6 +124,7 @@ class Talk:
     sql: asyncpg.Connection
     keys: testing.Keys
     stack: AsyncExitStack
+    orchestrator_parts: Sequence[Any] = ()
 
     async def open(self, **fields: Any) -> "Customer":
         """A new conversation."""
@@ -224,7 +225,7 @@ async def open_talk(database_url: str, keys: testing.Keys, folder: Path, **gatew
         served = await stack.enter_async_context(testing.serve(*gateway_parts, keys=keys))
         sql = await asyncpg.connect(database_url)
         stack.push_async_callback(sql.close)
-        yield Talk(served, orchestrator, script, sql, keys, stack)
+        yield Talk(served, orchestrator, script, sql, keys, stack, parts)
 
 
 def _name(url: str) -> str:

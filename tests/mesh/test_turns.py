@@ -7,7 +7,6 @@ import pytest
 from google.protobuf import json_format
 
 from groundline.conversation.v1 import conversation_pb2 as pb
-from groundline.conversation.v1 import conversation_service_pb2 as conversation
 from groundline.evaluation.v1 import evaluation_pb2 as evaluation
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
@@ -255,9 +254,6 @@ async def test_a_takeover_beats_a_running_turn(talk: Talk) -> None:
     await customer.says(QUESTION)
     running = asyncio.create_task(talk.advance(customer))
     await held.begun.wait()
-    await customer.stub.EscalateSession(
-        conversation.EscalateSessionRequest(session_id=customer.session_id), metadata=customer.credentials
-    ) if False else None
     stub = await talk.mesh()
     await stub.EscalateSession(orchestration.EscalateSessionRequest(session_id=customer.session_id))
     held.go.set()
