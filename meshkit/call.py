@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
-from groundline.options.v1 import access_pb2
 
+from groundline.options.v1 import access_pb2
 from meshkit.identity import ANONYMOUS, Principal
 
 # Infrastructure that probes and operators call without a credential. Everything else needs a rule in its contract.

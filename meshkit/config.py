@@ -54,6 +54,8 @@ class ServiceSettings(BaseSettings):
 
     max_concurrent_calls: int = Field(default=1000, ge=1, le=100_000)
     """Calls in flight beyond which new ones are refused."""
+    max_open_streams: int = Field(default=5000, ge=1, le=100_000)
+    """Streams without an end beyond which new ones are refused."""
     drain_timeout_s: float = Field(default=20.0, ge=0, le=600)
     """How long calls in flight may finish after SIGTERM."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -9,6 +9,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
 from groundline.options.v1 import error_reason_pb2 as mesh
 
 ERROR_DOMAIN = "groundline.dev"

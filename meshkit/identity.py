@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from groundline.options.v1 import access_pb2
 
+from groundline.options.v1 import access_pb2
 from meshkit.errors import CredentialInvalid
+
+log = structlog.get_logger(component=__name__)
 
 ISSUER = AUDIENCE = "groundline"
 PUBLIC_GROUP = "public"
@@ -105,7 +108,8 @@ class TokenVerifier:
     """Verifies tokens against the public keys of a JWKS file, and reads the file again when it changes.
 
     A verified token is remembered until it expires (at most `cache_size` of them), since a signature check costs more
-    than all other layers together; a changed key file forgets them all.
+    than all other layers together; a changed key file forgets them all. Raises OSError or ValueError at first if the
+    file can't be used; later, the keys that are known stay in force.
     """
 
     def __init__(self, jwks_file: Path, *, cache_size: int = 4096, recheck_s: float = 1.0) -> None:
@@ -116,7 +120,7 @@ class TokenVerifier:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._stamp: tuple[int, int] | None = None
         self._checked = float("-inf")
-        self._reload_if_changed()
+        self._reload()
 
     def verify(self, token: str) -> Principal:
         """The principal that `token` stands for. Raises CredentialInvalid, whatever is wrong with it."""
@@ -166,6 +170,13 @@ class TokenVerifier:
         if now - self._checked < self._recheck_s:
             return
         self._checked = now
+        try:
+            self._reload()
+        except (OSError, ValueError, jwt.PyJWTError) as exc:
+            # A file in the midst of being replaced must not lock everybody out.
+            log.error("verifying_keys_unreadable", file=str(self._file), error=type(exc).__name__)
+
+    def _reload(self) -> None:
         found = self._file.stat()
         stamp = (found.st_mtime_ns, found.st_size)
         if stamp == self._stamp:

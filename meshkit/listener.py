@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from meshkit.postgres import DATABASE_ERRORS
 from meshkit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -49,7 +50,7 @@ class Listener:
                 try:
                     await self._connect()
                     await self._watch()
-                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+                except DATABASE_ERRORS as exc:
                     log.warning("listen_connection_lost", error=type(exc).__name__)
                 await self._disconnect()
                 self._wake_all()

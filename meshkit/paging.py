@@ -53,7 +53,7 @@ def _plain(value: str | int | UUID) -> str | int:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _typed(value: object, kind: type) -> object:
+def _typed(value: Any, kind: type) -> Any:
     if kind is datetime:
         moment = datetime.fromisoformat(_exactly(value, str))
         if moment.tzinfo is None:
@@ -61,6 +61,8 @@ def _typed(value: object, kind: type) -> object:
         return moment
     if kind is UUID:
         return UUID(_exactly(value, str))
+    if kind is int and not -(2**63) <= _exactly(value, int) < 2**63:
+        raise ValueError("wider than any column")
     return _exactly(value, kind)
 
 

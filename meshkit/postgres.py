@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
+from asyncpg.exceptions import InternalClientError
 from asyncpg.pool import PoolConnectionProxy
 from pgvector.asyncpg import register_vector
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     _PlainConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Connection, Pool, _PlainConnection = asyncpg.Connection, asyncpg.Pool, asyncpg.Connection
+
+# All that a statement or an attempt to connect can fail with.
+DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, InternalClientError)
 
 # How long a refused caller is asked to wait.
 OVERLOADED_RETRY_S = 0.5
@@ -131,7 +135,7 @@ class Database:
                     "timezone": "UTC",
                 },
             )
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        except DATABASE_ERRORS as exc:
             raise DependencyUnavailable(retry_after_s=UNAVAILABLE_RETRY_S) from exc
         return cls(pool, acquire_timeout_s=acquire_timeout_s, max_waiters=max_waiters)
 
@@ -171,6 +175,10 @@ class Database:
         conn = await self._acquire()
         try:
             yield conn
+        except TimeoutError as exc:
+            # The server stopped answering: its own statement_timeout would have come first. (A call's deadline
+            # arrives as a cancellation, not as this.)
+            raise DependencyUnavailable(retry_after_s=UNAVAILABLE_RETRY_S) from exc
         finally:
             await self._pool.release(conn)
 
@@ -207,7 +215,9 @@ class Database:
         try:
             return await self._pool.acquire(timeout=self._acquire_timeout_s)
         except TimeoutError as exc:
-            # Connecting has a time limit of its own, above this one: what ran out is the wait for a free connection.
+            if self._pool.get_size() < self._pool.get_max_size():
+                # There was room for one more connection, and the server didn't give it.
+                raise DependencyUnavailable(retry_after_s=UNAVAILABLE_RETRY_S) from exc
             raise Overloaded(retry_after_s=OVERLOADED_RETRY_S) from exc
         finally:
             self._waiting -= 1
@@ -226,7 +236,8 @@ def translate(exc: BaseException) -> DomainError | None:
         return Overloaded(retry_after_s=OVERLOADED_RETRY_S)
     if isinstance(exc, _UNREACHABLE):
         return DependencyUnavailable(retry_after_s=UNAVAILABLE_RETRY_S)
-    if isinstance(exc, asyncpg.InterfaceError) and "closed" in str(exc):
+    # A connection that died under its holder is taken back by the pool; what is said of it depends on the moment.
+    if isinstance(exc, asyncpg.InterfaceError) and ("closed" in str(exc) or "released" in str(exc)):
         return DependencyUnavailable(retry_after_s=UNAVAILABLE_RETRY_S)
     return None
 
@@ -239,6 +250,8 @@ _UNREACHABLE: tuple[type[BaseException], ...] = (
     asyncpg.IdleSessionTimeoutError,
     asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,
+    # What asyncpg says when the server's farewell arrives on an idle connection that is just being used.
+    InternalClientError,
     ConnectionError,
     FileNotFoundError,
 )

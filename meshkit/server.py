@@ -22,6 +22,8 @@ from meshkit.errors import DomainError
 from meshkit.identity import TokenVerifier
 from meshkit.interceptors import Chain, standard_layers
 
+__all__ = ["Background", "MeshServer", "Registration", "Service", "Wire", "run"]
+
 log = telemetry.get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -63,9 +65,10 @@ class MeshServer:
         *,
         verifier: TokenVerifier | None,
         max_concurrent_calls: int = 1000,
+        max_open_streams: int = 5000,
     ) -> None:
-        chain = Chain(standard_layers(verifier, max_concurrent_calls=max_concurrent_calls))
-        self._server = grpc.aio.server(interceptors=(chain,), options=SERVER_OPTIONS)
+        layers = standard_layers(verifier, max_concurrent_calls=max_concurrent_calls, max_open_streams=max_open_streams)
+        self._server = grpc.aio.server(interceptors=(Chain(layers),), options=SERVER_OPTIONS)
         self._health = health_aio.HealthServicer()
         self._backgrounds = [each for each in registrations if isinstance(each, Background)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -154,7 +157,10 @@ async def _serve(settings: ServiceSettings, wire: Wire) -> int:
     async with AsyncExitStack() as stack:
         verifier = TokenVerifier(settings.verify_jwks_file) if settings.verify_jwks_file else None
         server = MeshServer(
-            await wire(stack, settings), verifier=verifier, max_concurrent_calls=settings.max_concurrent_calls
+            await wire(stack, settings),
+            verifier=verifier,
+            max_concurrent_calls=settings.max_concurrent_calls,
+            max_open_streams=settings.max_open_streams,
         )
         if settings.metrics_listen:
             stack.callback(_serve_metrics(settings.metrics_listen))

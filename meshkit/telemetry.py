@@ -1,15 +1,17 @@
 """Logs, metrics and trace context, the same in every process."""
 
 import logging
+import re
 import secrets
 import sys
 from collections.abc import MutableMapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from opentelemetry import trace
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
+from structlog.tracebacks import ExceptionDictTransformer
 
 from meshkit import call
 
@@ -17,6 +19,8 @@ from meshkit import call
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _FIXED_LABELS = frozenset({"method", "code", "reason", "type", "outcome", "status", "stage", "model", "kind", "name"})
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 
 tracer = trace.get_tracer("groundline")
 _spans_exported = False
@@ -28,8 +32,8 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
-def configure_logging(service: str, level: str = "info") -> None:
-    """JSON lines on standard output, with the request and trace ids of the current activity. Call once, at start."""
+def configure_logging(service: str, level: str = "info", *, stream: TextIO | None = None) -> None:
+    """JSON lines on `stream` (default: standard output), with the ids of the current activity. Call once, at start."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -42,18 +46,20 @@ def configure_logging(service: str, level: str = "info") -> None:
         return event
 
     shared.append(add_service)
+    # Local variables hold what customers wrote, and secrets: never in a log.
+    tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     render = structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
     structlog.configure(
-        processors=[*shared, structlog.processors.dict_tracebacks, render],
+        processors=[*shared, tracebacks, render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stdout),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard library: one format for all.
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.processors.dict_tracebacks],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, tracebacks],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
@@ -109,15 +115,7 @@ def new_traceparent() -> str:
 
 def usable_traceparent(value: object) -> bool:
     """Whether `value` is a version 00 traceparent with ids that are not zero."""
-    if not isinstance(value, str) or len(value) != 55 or not value.startswith("00-"):
-        return False
-    parts = value.split("-")
-    if [len(part) for part in parts] != [2, 32, 16, 2]:
-        return False
-    try:
-        return int(parts[1], 16) != 0 and int(parts[2], 16) != 0 and int(parts[3], 16) >= 0
-    except ValueError:
-        return False
+    return isinstance(value, str) and _TRACEPARENT(value) is not None
 
 
 def trace_id(traceparent: str) -> str:

@@ -3,8 +3,8 @@
 from typing import Self
 
 from google.protobuf.message import Message
-from groundline.options.v1 import access_pb2
 
+from groundline.options.v1 import access_pb2
 from meshkit.call import Call, Method
 from meshkit.errors import CredentialMissing, NoAccessRule, OutOfScope, RoleNotAllowed
 from meshkit.identity import ANONYMOUS

@@ -17,7 +17,11 @@ from meshkit.interceptors.validation import Validation
 
 
 def standard_layers(
-    verifier: TokenVerifier | None, *, max_concurrent_calls: int, translators: Sequence[Translator] = ()
+    verifier: TokenVerifier | None,
+    *,
+    max_concurrent_calls: int,
+    max_open_streams: int,
+    translators: Sequence[Translator] = (),
 ) -> tuple[Layer, ...]:
     """From the outside inwards. Each layer says itself what must stand outside it, and the chain checks that."""
     return (
@@ -26,7 +30,7 @@ def standard_layers(
         Metrics(),
         AccessLog(),
         Errors((postgres.translate, *translators)),
-        Admission(max_concurrent_calls),
+        Admission(max_concurrent_calls, max_open_streams),
         Authentication(verifier),
         AccessRule(),
         Validation(),

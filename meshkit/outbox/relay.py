@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from meshkit import postgres
 from meshkit.errors import DomainError
 from meshkit.outbox import rows
 from meshkit.outbox.handling import Dead, Done, Handler, Retry
@@ -15,6 +16,8 @@ from meshkit.postgres import Database
 from meshkit.telemetry import counter, gauge, get_logger, histogram
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 ATTEMPTS = counter("groundline_outbox_attempts_total", "Attempts at commands, by outcome.", ["type", "outcome"])
 SECONDS = histogram("groundline_outbox_attempt_seconds", "How long an attempt took.", ["type"])
@@ -68,7 +71,7 @@ class Relay:
         try:
             while True:
                 self._look.clear()
-                claimed = await self._claim()
+                claimed = await self._patiently(self._claim(), [])
                 for each in claimed:
                     task = asyncio.create_task(self._attempt(each))
                     self._running[each] = task
@@ -83,8 +86,7 @@ class Relay:
     async def measure(self) -> None:
         """Publishes depth and oldest age, every `measure_interval_s` seconds."""
         while True:
-            async with self._db.connection() as conn:
-                found = {each.type: each for each in await rows.depths(conn)}
+            found = {each.type: each for each in await self._patiently(self._depths(), [])}
             for type in self._limits:
                 depth = found.get(type, rows.Depth(type, 0, 0, 0.0))
                 DEPTH.labels(type, "pending").set(depth.pending)
@@ -101,6 +103,20 @@ class Relay:
         async with self._db.connection() as conn:
             claimed = await rows.claim(conn, free, lease_s=self._pace.lease_s)
         return sorted(claimed, key=lambda each: each.outbox_id)
+
+    async def _depths(self) -> list[rows.Depth]:
+        async with self._db.connection() as conn:
+            return await rows.depths(conn)
+
+    async def _patiently(self, query: Awaitable[T], otherwise: T) -> T:
+        """A database that is away comes back: that is no reason to give up what runs."""
+        try:
+            return await query
+        except Exception as exc:
+            if not isinstance(exc, DomainError) and postgres.translate(exc) is None:
+                raise
+            log.warning("outbox_unreachable", error=type(exc).__name__)
+            return otherwise
 
     async def _wait(self) -> None:
         # Jitter, so that relays that started together don't ask together for ever.
@@ -188,5 +204,5 @@ class Relay:
             async with self._db.connection() as conn:
                 for each in given_back:
                     await rows.retry(conn, each, error="worker stopped", after_s=0)
-        except (DomainError, OSError) as exc:
+        except (DomainError, *postgres.DATABASE_ERRORS) as exc:
             log.warning("commands_not_given_back", error=type(exc).__name__, count=len(given_back))

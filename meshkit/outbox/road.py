@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeAlias
 
 import grpc
 from google.protobuf import json_format
-from groundline.options.v1 import access_pb2
 
+from groundline.options.v1 import access_pb2
 from meshkit import call
 from meshkit.errors import DomainError, from_rpc_error
 from meshkit.identity import Principal, groups_for

@@ -1,0 +1,170 @@
+import asyncio
+from uuid import UUID
+
+import pytest
+from google.protobuf.struct_pb2 import Struct
+
+from meshkit import call, inbox, outbox
+from meshkit.ids import new_id
+from meshkit.outbox import rows
+from meshkit.postgres import Database
+
+LEASE_S = 30.0
+
+
+async def put(database: Database, key: str, *, ordering_key: UUID | None = None, type: str = "a", **kw: float) -> bool:
+    async with database.transaction() as conn:
+        return await outbox.put(conn, Struct(), type=type, key=key, ordering_key=ordering_key, **kw)
+
+
+async def claim(
+    database: Database, limit: int = 10, *, type: str = "a", lease_s: float = LEASE_S
+) -> dict[str, outbox.Claimed]:
+    async with database.connection() as conn:
+        return {each.key: each for each in await outbox.claim(conn, {type: limit}, lease_s=lease_s)}
+
+
+async def test_a_key_is_put_once(database: Database) -> None:
+    assert await put(database, "k")
+    assert not await put(database, "k")
+    assert len(await claim(database)) == 1
+
+
+async def test_a_rolled_back_state_change_leaves_no_command(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as conn:
+            await outbox.put(conn, Struct(), type="a", key="k")
+            raise RuntimeError
+    assert await claim(database) == {}
+
+
+async def test_payload_and_trace_travel(database: Database) -> None:
+    token = call.enter(call.Activity(traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-00"))
+    async with database.transaction() as conn:
+        await outbox.put(conn, Struct(fields={}), type="a", key="k")
+    call.leave(token)
+    claimed = (await claim(database))["k"]
+    assert (claimed.type, claimed.payload_json, claimed.attempts) == ("a", "{}", 1)
+    assert claimed.traceparent.startswith("00-aaaa")
+
+
+async def test_a_leased_command_is_not_claimed_again_until_the_lease_ends(database: Database) -> None:
+    await put(database, "k")
+    assert list(await claim(database, lease_s=60)) == ["k"]
+    assert await claim(database) == {}
+    await database.execute("update messaging.outbox set lease_expires_at = now() - interval '1 second'")
+    again = (await claim(database))["k"]
+    assert again.attempts == 2
+
+
+async def test_rivals_never_hold_the_same_command(database: Database) -> None:
+    for number in range(40):
+        await put(database, str(number))
+    found = await asyncio.gather(*(claim(database, 4) for _ in range(15)))
+    keys = [key for each in found for key in each]
+    assert len(keys) == len(set(keys)) == 40
+
+
+async def test_oldest_due_first_and_not_before_it_is_due(database: Database) -> None:
+    await put(database, "later", delay_s=60)
+    await put(database, "second")
+    await put(database, "first")
+    await database.execute(
+        "update messaging.outbox set next_attempt_at = now() - interval '1 hour' where idempotency_key = 'first'"
+    )
+    assert list(await claim(database, 1)) == ["first"]
+    assert list(await claim(database)) == ["second"]
+
+
+async def test_each_type_has_its_own_limit(database: Database) -> None:
+    for number in range(3):
+        await put(database, f"a{number}", type="a")
+        await put(database, f"b{number}", type="b")
+    async with database.connection() as conn:
+        found = await outbox.claim(conn, {"a": 1, "b": 2, "c": 5, "d": 0}, lease_s=LEASE_S)
+    assert sorted(each.type for each in found) == ["a", "b", "b"]
+
+
+async def test_an_earlier_command_of_the_same_key_blocks_in_flight_and_in_backoff(database: Database) -> None:
+    session, other = new_id(), new_id()
+    await put(database, "1", ordering_key=session)
+    await put(database, "2", ordering_key=session)
+    await put(database, "other", ordering_key=other)
+    await put(database, "free")
+    first = await claim(database)
+    assert set(first) == {"1", "other", "free"}
+    assert await claim(database) == {}
+    async with database.connection() as conn:
+        await outbox.retry(conn, first["1"], error="x", after_s=60)
+    assert await claim(database) == {}
+    await put(database, "elsewhere", ordering_key=other)
+    async with database.connection() as conn:
+        await outbox.complete(conn, first["other"])
+    assert set(await claim(database)) == {"elsewhere"}
+    await database.execute("update messaging.outbox set next_attempt_at = now() where idempotency_key = '1'")
+    again = await claim(database)
+    assert set(again) == {"1"}
+    async with database.connection() as conn:
+        await outbox.complete(conn, again["1"])
+    assert set(await claim(database)) == {"2"}
+
+
+async def test_a_dead_command_blocks_nobody(database: Database) -> None:
+    session = new_id()
+    await put(database, "1", ordering_key=session)
+    await put(database, "2", ordering_key=session)
+    async with database.connection() as conn:
+        assert await outbox.dead(conn, (await claim(database))["1"], error="poison" * 1000)
+    assert set(await claim(database)) == {"2"}
+    assert len(await database.fetchval("select last_error from messaging.outbox where status = 'dead'")) == 1000
+
+
+async def test_a_lost_lease_changes_nothing(database: Database) -> None:
+    await put(database, "k")
+    stale = (await claim(database))["k"]
+    await database.execute("update messaging.outbox set lease_expires_at = now() - interval '1 second'")
+    current = (await claim(database))["k"]
+    async with database.connection() as conn:
+        assert not await outbox.complete(conn, stale)
+        assert not await outbox.retry(conn, stale, error="x", after_s=0)
+        assert not await outbox.dead(conn, stale, error="x")
+        assert await outbox.extend(conn, [stale, current], lease_s=60) == {current.outbox_id}
+        assert await outbox.complete(conn, current)
+        assert not await outbox.complete(conn, current)
+
+
+async def test_an_effect_that_commits_elsewhere_completes_by_key(database: Database) -> None:
+    await put(database, "k1")
+    await put(database, "k2")
+    held = (await claim(database, 1))["k1"]
+    async with database.connection() as conn:
+        assert await outbox.complete_keys(conn, ["k1", "k2", "unknown"]) == 2
+        assert not await outbox.complete(conn, held)
+    assert await claim(database) == {}
+
+
+async def test_depth_and_oldest_age(database: Database) -> None:
+    await put(database, "k1")
+    await put(database, "k2", delay_s=3600)
+    await put(database, "dead", type="b")
+    async with database.connection() as conn:
+        await outbox.dead(conn, (await claim(database, type="b"))["dead"], error="x")
+        await conn.execute("update messaging.outbox set created_at = now() - interval '90 seconds'")
+        found = {each.type: each for each in await rows.depths(conn)}
+    assert (found["a"].pending, found["a"].dead) == (2, 0)
+    assert 90 <= found["a"].oldest_age_s < 100
+    assert (found["b"].pending, found["b"].dead, found["b"].oldest_age_s) == (0, 1, 0)
+
+
+async def test_the_inbox_knows_a_delivery_once_it_has_committed(database: Database) -> None:
+    async with database.transaction() as conn:
+        assert await inbox.first_time(conn, "mirror", "k")
+    async with database.transaction() as conn:
+        assert not await inbox.first_time(conn, "mirror", "k")
+        assert await inbox.first_time(conn, "other", "k")
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as conn:
+            assert await inbox.first_time(conn, "mirror", "rolled back")
+            raise RuntimeError
+    async with database.transaction() as conn:
+        assert await inbox.first_time(conn, "mirror", "rolled back")
