@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
-
 from meshkit import outbox
 from meshkit.identity import Principal
 from meshkit.paging import decode_token, encode_token

@@ -1,8 +1,8 @@
 """What only ticketing refuses. Keyword arguments are the metadata that each reason's comment documents."""
 
 from google.rpc import code_pb2
-from groundline.ticketing.v1 import error_reason_pb2 as reasons
 
+from groundline.ticketing.v1 import error_reason_pb2 as reasons
 from meshkit.errors import DomainError
 
 

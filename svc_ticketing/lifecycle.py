@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from groundline.options.v1 import access_pb2
-
 from meshkit.identity import Principal
 from svc_ticketing.errors import AssignmentNotAllowed, StatusTransitionInvalid, TicketClosed
 from svc_ticketing.model import Author, Priority, Status, Ticket, Visibility

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from groundline.options.v1 import access_pb2
-
 from meshkit.identity import Principal
 
 # A protobuf message as its JSON mapping, with the field names of the proto.

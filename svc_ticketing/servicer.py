@@ -4,9 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from google.api import httpbody_pb2
+
 from groundline.ticketing.v1 import ticketing_service_pb2 as pb
 from groundline.ticketing.v1 import ticketing_service_pb2_grpc as rpc
-
 from meshkit.call import current_principal
 from meshkit.paging import page_size
 from svc_ticketing import translation as to

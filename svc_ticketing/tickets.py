@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
-
 from meshkit import outbox
 from meshkit.errors import EtagMismatch, FieldViolation, InvalidRequest
 from meshkit.identity import Principal

@@ -10,10 +10,10 @@ from uuid import UUID
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from groundline.evaluation.v1 import reason_code_pb2 as reason_codes
 from groundline.ticketing.v1 import ticketing_pb2 as pb
 from groundline.ticketing.v1 import ticketing_service_pb2 as service_pb
-
 from meshkit.errors import FieldViolation, InvalidRequest
 from meshkit.identity import Principal
 from svc_ticketing.errors import FieldNotUpdatable

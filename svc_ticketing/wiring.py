@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from groundline.ticketing.v1 import ticketing_service_pb2_grpc as rpc
-
 from meshkit.config import ServiceSettings
 from meshkit.objects import open_store
 from meshkit.postgres import Database

@@ -10,11 +10,11 @@ from typing import Any
 import asyncpg
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
+
 from groundline.evaluation.v1 import reason_code_pb2 as reasons
 from groundline.ticketing.v1 import ticketing_pb2 as pb
 from groundline.ticketing.v1 import ticketing_service_pb2 as service_pb
 from groundline.ticketing.v1 import ticketing_service_pb2_grpc as rpc
-
 from meshkit import testing
 from meshkit.channels import open_channel
 from meshkit.errors import RemoteError, from_rpc_error

@@ -4,13 +4,13 @@ import asyncio
 from itertools import product
 
 from google.rpc import code_pb2
+
 from groundline.conversation.v1 import conversation_pb2 as conversation
 from groundline.evaluation.v1 import evaluation_pb2 as evaluation
 from groundline.evaluation.v1 import reason_code_pb2 as reasons
 from groundline.retrieval.v1 import evidence_pb2 as retrieval
 from groundline.ticketing.v1 import ticketing_pb2 as pb
 from groundline.ticketing.v1 import ticketing_service_pb2 as service_pb
-
 from meshkit import testing
 from meshkit.ids import new_id
 

@@ -3,9 +3,9 @@
 import asyncio
 
 from google.rpc import code_pb2
+
 from groundline.ticketing.v1 import ticketing_pb2 as pb
 from groundline.ticketing.v1 import ticketing_service_pb2 as service_pb
-
 from meshkit.ids import new_id
 
 from .desk import Desk, change, comment, read, refusal

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from itertools import product
 
 import pytest
-from groundline.options.v1 import access_pb2
 
+from groundline.options.v1 import access_pb2
 from meshkit.identity import Principal
 from meshkit.ids import new_id
 from svc_ticketing import lifecycle

@@ -4,11 +4,11 @@ import math
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+
 from groundline.evaluation.v1 import reason_code_pb2 as reason_codes
 from groundline.options.v1 import access_pb2
 from groundline.ticketing.v1 import ticketing_pb2 as pb
 from groundline.ticketing.v1 import ticketing_service_pb2 as service_pb
-
 from meshkit.errors import InvalidRequest, RequestIdReused
 from meshkit.identity import Principal
 from meshkit.ids import new_id
