@@ -1,0 +1,1 @@
+"""The workers: one module per job; `delivery` moves conversations and tickets, `knowledge` reads and indexes."""

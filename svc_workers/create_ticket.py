@@ -1,0 +1,42 @@
+"""The ticket of an escalation, and its tie to the conversation."""
+
+from groundline.commands.v1 import commands_pb2 as commands
+from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
+from groundline.ticketing.v1 import error_reason_pb2 as reasons
+from meshkit.errors import REASON_PREFIX, RemoteError
+from meshkit.outbox import Attempt, Done, Outcome
+from svc_workers.job import Job
+from svc_workers.peers import Peers, answer
+
+_ALREADY_OPEN = reasons.ErrorReason.Name(reasons.ERROR_REASON_TICKET_ALREADY_OPEN).removeprefix(REASON_PREFIX)
+
+
+class CreateTicket(Job[commands.CreateTicket]):
+    """Makes one ticket by the command's request_id, or takes the one that stands open, and attaches it."""
+
+    type, command = "create_ticket", commands.CreateTicket
+    timeout_s, concurrency = 30.0, 16
+
+    def __init__(self, peers: Peers) -> None:
+        self._ticketing = peers.ticketing
+        self._orchestration = peers.orchestration
+
+    async def work(self, command: commands.CreateTicket, attempt: Attempt) -> Outcome:
+        """Both steps may be repeated: each changes nothing the second time."""
+        ticket_id = await self._ticket(command)
+        await answer(
+            self._orchestration.AttachTicket(
+                orchestration.AttachTicketRequest(session_id=command.ticket.session_id, ticket_id=ticket_id)
+            )
+        )
+        return Done()
+
+    async def _ticket(self, command: commands.CreateTicket) -> str:
+        try:
+            response = await answer(self._ticketing.CreateTicket(command.ticket))
+        except RemoteError as exc:
+            # An agent was quicker, or an earlier escalation's ticket is open again: a person has the conversation.
+            if exc.reason == _ALREADY_OPEN and exc.metadata.get("ticket_id"):
+                return exc.metadata["ticket_id"]
+            raise
+        return response.ticket.ticket_id

@@ -1,0 +1,26 @@
+"""A person who takes a conversation over from the bot."""
+
+from groundline.commands.v1 import commands_pb2 as commands
+from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
+from meshkit.outbox import Attempt, Done, Outcome
+from svc_workers.job import Job
+from svc_workers.peers import Peers, answer
+
+
+class TakeOverSession(Job[commands.TakeOverSession]):
+    """Marks a conversation as worked on by the person who opened a ticket for it."""
+
+    type, command = "take_over_session", commands.TakeOverSession
+    timeout_s, concurrency = 30.0, 16
+
+    def __init__(self, peers: Peers) -> None:
+        self._orchestration = peers.orchestration
+
+    async def work(self, command: commands.TakeOverSession, attempt: Attempt) -> Outcome:
+        """Passes it on."""
+        await answer(
+            self._orchestration.TakeOverSession(
+                orchestration.TakeOverSessionRequest(session_id=command.session_id, ticket_id=command.ticket_id)
+            )
+        )
+        return Done()
