@@ -52,7 +52,14 @@ class Service:
     servicer: object
 
 
-Registration: TypeAlias = Service | Background
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """What to do when the process begins to drain: end streams that would else hold it for all of its grace."""
+
+    begin: Callable[[], None]
+
+
+Registration: TypeAlias = Service | Background | Draining
 Wire: TypeAlias = Callable[[AsyncExitStack, Any], Awaitable[Sequence[Registration]]]
 
 
@@ -71,6 +78,7 @@ class MeshServer:
         self._server = grpc.aio.server(interceptors=(Chain(layers),), options=SERVER_OPTIONS)
         self._health = health_aio.HealthServicer()
         self._backgrounds = [each for each in registrations if isinstance(each, Background)]
+        self._drainings = [each for each in registrations if isinstance(each, Draining)]
         self._tasks: list[asyncio.Task[None]] = []
         self.failed = asyncio.Event()
         """Set when a background loop can't be kept alive."""
@@ -103,6 +111,8 @@ class MeshServer:
     async def stop(self, grace_s: float) -> None:
         """Tells balancers to go elsewhere, lets calls in flight finish for `grace_s`, then ends background loops."""
         await self._health.enter_graceful_shutdown()
+        for each in self._drainings:
+            each.begin()
         await self._server.stop(grace_s)
         for task in self._tasks:
             task.cancel()

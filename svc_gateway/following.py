@@ -25,10 +25,12 @@ REFUSED_RETRY_S = 2.0
 
 @dataclass(slots=True, eq=False)
 class Follower:
-    """One open stream. `look` is set when the session may have changed, or progress has come."""
+    """One open stream. `look` is set when the session may have changed, progress has come, or the
+    stream has to end."""
 
     session_id: UUID
     revision: int = -1
+    ended: bool = False
     look: asyncio.Event = field(default_factory=asyncio.Event)
     progress: deque[conversation_pb2.TurnProgress] = field(default_factory=lambda: deque(maxlen=MAX_PROGRESS))
 
@@ -60,11 +62,20 @@ class Following:
         self._max_streams = max_streams
         self._followers: defaultdict[UUID, set[Follower]] = defaultdict(set)
         self._count = 0
+        self._ended = False
+
+    def end(self) -> None:
+        """Ends all streams, and lets no new one begin: this process drains, and readers resume elsewhere."""
+        self._ended = True
+        for group in self._followers.values():
+            for follower in group:
+                follower.ended = True
+                follower.look.set()
 
     @contextmanager
     def follow(self, session_id: UUID) -> Iterator[Follower]:
         """Registers a stream for the length of the block. Raises Overloaded at `max_streams`."""
-        if self._count >= self._max_streams:
+        if self._ended or self._count >= self._max_streams:
             raise Overloaded(retry_after_s=REFUSED_RETRY_S)
         follower = Follower(session_id)
         follower.look.set()

@@ -114,7 +114,7 @@ class ConversationServicer(conversation_service_pb2_grpc.ConversationServiceServ
         viewer = current_principal()
         shown: tuple[object, ...] = ()
         with self._following.follow(session_id) as follower:
-            while True:
+            while not follower.ended:
                 if not await follower.changed(self._heartbeat_s):
                     yield conversation_pb2.SessionUpdate(heartbeat=conversation_pb2.Heartbeat())
                     continue

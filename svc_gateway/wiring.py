@@ -16,7 +16,7 @@ from meshkit.errors import DomainError, from_rpc_error
 from meshkit.identity import ServiceToken, TokenSigner
 from meshkit.listener import Listener
 from meshkit.postgres import Database
-from meshkit.server import Registration, Service
+from meshkit.server import Draining, Registration, Service
 from meshkit.telemetry import get_logger
 from svc_gateway.following import Following
 from svc_gateway.hints import Hints
@@ -97,6 +97,7 @@ async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Reg
     )
     return [
         Service(conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server, servicer),
+        Draining(following.end),
         Background("hints", hints.run),
         Background("listen", listen),
         Background("poll", poll),

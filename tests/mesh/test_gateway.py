@@ -232,3 +232,18 @@ async def test_the_chain_has_pages(talk: Talk) -> None:
     assert (await _refusal(other.stub.ListMessages(request, metadata=customer.credentials))).reason == (
         "PAGE_TOKEN_INVALID"
     )
+
+
+async def test_a_gateway_that_drains_lets_its_readers_go_at_once(talk: Talk) -> None:
+    customer = await talk.open()
+    await customer.says("first")
+    call = customer.stub.WatchSession(
+        service.WatchSessionRequest(session_id=customer.session_id), metadata=customer.credentials
+    )
+    assert (await call.read()).update.event_id == "1"
+    # Far less than the grace: the stream ends by itself, as a success that the reader resumes from.
+    async with asyncio.timeout(3):
+        await talk.gateway.server.stop(30)
+        while await call.read() is not grpc.aio.EOF:
+            pass
+    assert await call.code() == grpc.StatusCode.OK
