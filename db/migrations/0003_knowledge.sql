@@ -53,9 +53,10 @@ CREATE TABLE knowledge.doc_chunks (
     chunk_index integer NOT NULL,
     -- What is shown and cited.
     text text NOT NULL,
-    -- Heading path, span in the extracted text, page.
+    -- heading_path (outermost first), span_start and span_end (code points in the extracted text), page (0: none).
     metadata_json jsonb NOT NULL DEFAULT '{}',
-    -- Words of title, headings and text (of a record: of its sample questions), stemmed by the document's language.
+    -- Words of title, headings and text (of a record: of a sample question), stemmed by the knowledge base's text
+    -- configuration, and identifiers as written: see meshkit.text.lexemes.
     tsvector_column tsvector NOT NULL,
     word_count integer NOT NULL,
     CONSTRAINT doc_chunks_doc_id_chunk_index_key UNIQUE (doc_id, chunk_index)

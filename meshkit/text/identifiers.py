@@ -1,4 +1,4 @@
-"""Identifiers in a text: error codes, part numbers, versions. What a stemmer takes apart and a person wants as written."""
+"""Identifiers in a text: error codes, part numbers, versions. A stemmer takes apart what a person wants as written."""
 
 import re
 import unicodedata

@@ -34,7 +34,8 @@ def index_text(text: str) -> str:
     `E-4012` would become `e` and the number `-4012`, so hyphens and underscores inside identifiers become spaces.
     """
     plain = unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", plain_dashes(text))))
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for match in identifier_matches(plain):
         parts += (plain[at : match.start()], _COMPACTED.sub(" ", match[0]))
         at = match.end()

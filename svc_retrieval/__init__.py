@@ -1,0 +1,1 @@
+"""Hybrid retrieval, and the documents, cases and knowledge bases behind it."""

@@ -1,0 +1,143 @@
+"""Searching: one statement for each leg, and one for what they found."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from meshkit.models.vectors import Vectors
+from meshkit.postgres import Connection, load_queries
+from meshkit.text.lexemes import identifier_lexemes, index_text, tsvector
+from svc_retrieval.ranking import Ranking
+from svc_retrieval.scoring import Positions, Term
+
+_queries = load_queries(__package__, "search.sql")
+_LEXICAL = _queries.lexical_leg.replace("{tsvector}", tsvector("corpus.configuration", "$3", "$4"))
+_MODEL_NAME = re.compile(r"[\w.@:/+-]{1,128}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalLeg:
+    """What the words brought. `chunks` and `mean_words` are of the part of the corpus that the principal may read;
+    `terms` are the question's words, rarest first; `scores` are BM25."""
+
+    chunks: int
+    mean_words: float
+    terms: list[Term]
+    scores: dict[UUID, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A candidate with all that scoring and showing needs. `held` are the question's words in it."""
+
+    chunk_id: UUID
+    doc_id: UUID
+    chunk_index: int
+    text: str
+    metadata: Mapping[str, Any]
+    acl: tuple[str, ...]
+    word_count: int
+    held: Mapping[str, Positions]
+    cosine: float | None
+    title: str
+    uri: str
+    kind: str
+    version: int
+    updated_at: datetime
+    product_version: str
+    superseded_by: UUID | None
+
+
+class VectorSpace:
+    """The statements for the vectors of one embedding model. Raises ValueError for a name that is no model's."""
+
+    def __init__(self, model: str, dimension: int) -> None:
+        if not _MODEL_NAME.fullmatch(model):
+            raise ValueError(f"{model!r} can't be the name of an embedding model")
+        self.model = model
+        self.dimension = dimension
+
+    async def register(self, conn: Connection) -> None:
+        """Makes the model known; the first time, its index is built."""
+        await conn.execute(_queries.register_model, self.model, self.dimension)
+
+    async def nearest(
+        self, conn: Connection, vector: Vectors, *, knowledge_base: str, groups: Sequence[str], limit: int, exact: bool
+    ) -> dict[UUID, float]:
+        """Cosines of the nearest chunks. `exact` looks at every one that is visible."""
+        query = _queries.vector_leg_exact if exact else _queries.vector_leg
+        rows = await conn.fetch(self._sql(query), vector, knowledge_base, list(groups), limit)
+        return {row["chunk_id"]: row["cosine"] for row in rows}
+
+    async def passages(
+        self,
+        conn: Connection,
+        chunk_ids: Sequence[UUID],
+        *,
+        knowledge_base: str,
+        groups: Sequence[str],
+        lexemes: Sequence[str],
+        vector: Vectors,
+    ) -> list[Passage]:
+        """The chunks as they are now, those left out that are gone or hidden."""
+        query = self._sql(_queries.finalists)
+        rows = await conn.fetch(query, list(chunk_ids), knowledge_base, list(groups), list(lexemes), vector)
+        return [
+            Passage(
+                chunk_id=row["chunk_id"],
+                doc_id=row["doc_id"],
+                chunk_index=row["chunk_index"],
+                text=row["text"],
+                metadata=row["metadata_json"],
+                acl=tuple(row["acl"]),
+                word_count=row["word_count"],
+                held={
+                    lexeme: _positions(places)
+                    for lexeme, places in zip(row["lexemes"] or (), row["positions"] or (), strict=True)
+                },
+                cosine=row["cosine"],
+                title=row["title"],
+                uri=row["uri"],
+                kind=row["kind"],
+                version=row["indexed_version"],
+                updated_at=row["updated_at"],
+                product_version=row["product_version"],
+                superseded_by=row["superseded_by"],
+            )
+            for row in rows
+        ]
+
+    def _sql(self, query: str) -> str:
+        # Literals, or the planner could not prove that the model's partial index serves. The name was checked.
+        return query.replace("{model}", f"'{self.model}'").replace("{dimension}", str(self.dimension))
+
+
+async def by_words(
+    conn: Connection, query: str, *, knowledge_base: str, groups: Sequence[str], ranking: Ranking
+) -> LexicalLeg | None:
+    """The best chunks by BM25; None if there is no such knowledge base."""
+    row = await conn.fetchrow(
+        _LEXICAL,
+        knowledge_base,
+        list(groups),
+        index_text(query),
+        identifier_lexemes(query),
+        list(ranking.stop_lexemes),
+        ranking.max_terms,
+        ranking.max_postings,
+        ranking.k1,
+        ranking.b,
+        ranking.candidates,
+    )
+    if row is None:
+        return None
+    columns = (row["lexemes"], row["dfs"], row["idfs"], row["positions"])
+    terms = [Term(lexeme, df, idf, _positions(places)) for lexeme, df, idf, places in zip(*columns, strict=True)]
+    return LexicalLeg(row["chunks"], row["mean_words"], terms, dict(zip(row["chunk_ids"], row["scores"], strict=True)))
+
+
+def _positions(places: str | None) -> Positions:
+    return tuple(map(int, places.split(","))) if places else ()

@@ -1,0 +1,89 @@
+"""Rows into the contract's messages."""
+
+from collections.abc import Mapping
+
+from groundline.knowledge.v1 import knowledge_pb2 as pb
+from svc_retrieval.store.bases import BaseRow
+from svc_retrieval.store.cases import CaseRow
+from svc_retrieval.store.documents import DocumentRow
+
+DOCUMENT_KINDS: Mapping[str, pb.DocumentKind.ValueType] = {
+    "page": pb.DOCUMENT_KIND_PAGE,
+    "approved_record": pb.DOCUMENT_KIND_APPROVED_RECORD,
+    "case": pb.DOCUMENT_KIND_CASE,
+}
+DOCUMENT_STATES: Mapping[str, pb.DocumentState.ValueType] = {
+    "pending": pb.DOCUMENT_STATE_PENDING,
+    "indexed": pb.DOCUMENT_STATE_INDEXED,
+    "failed": pb.DOCUMENT_STATE_FAILED,
+    "deleted": pb.DOCUMENT_STATE_DELETED,
+}
+DOCUMENT_STATE_NAMES = {state: name for name, state in DOCUMENT_STATES.items()}
+CASE_STATES: Mapping[str, pb.CaseState.ValueType] = {
+    "pending_review": pb.CASE_STATE_PENDING_REVIEW,
+    "approved": pb.CASE_STATE_APPROVED,
+    "rejected": pb.CASE_STATE_REJECTED,
+}
+CASE_STATE_NAMES = {state: name for name, state in CASE_STATES.items()}
+
+
+def document_to_proto(row: DocumentRow) -> pb.Document:
+    """A document's properties."""
+    content = row.content
+    document = pb.Document(
+        doc_id=str(row.doc_id),
+        knowledge_base=row.knowledge_base,
+        source=content.source,
+        title=content.title,
+        uri=row.uri,
+        kind=DOCUMENT_KINDS[content.kind],
+        acl=content.acl,
+        version=row.version,
+        state=DOCUMENT_STATES[row.state],
+        language=content.language,
+        product_version=content.product_version,
+        content_sha256=content.content_sha256,
+        media_type=content.media_type,
+        chunk_count=row.chunk_count,
+        error=row.error,
+        superseded_by_uri=row.superseded_by_uri,
+    )
+    document.updated_at.FromDatetime(content.updated_at)
+    document.ingested_at.FromDatetime(row.ingested_at)
+    return document
+
+
+def case_to_proto(row: CaseRow) -> pb.Case:
+    """A case."""
+    case = pb.Case(
+        case_id=str(row.case_id),
+        session_id=str(row.session_id),
+        ticket_id=str(row.ticket_id),
+        knowledge_base=row.knowledge_base,
+        question=row.question,
+        summary=row.summary,
+        resolution=row.resolution,
+        tags=row.tags,
+        references=row.references,
+        acl=row.acl,
+        state=CASE_STATES[row.state],
+        reviewed_by=row.reviewed_by,
+    )
+    case.created_at.FromDatetime(row.created_at)
+    if row.reviewed_at is not None:
+        case.reviewed_at.FromDatetime(row.reviewed_at)
+    if row.doc_id is not None:
+        case.doc_id = str(row.doc_id)
+    return case
+
+
+def base_to_proto(row: BaseRow) -> pb.KnowledgeBase:
+    """A knowledge base."""
+    base = pb.KnowledgeBase(
+        name=row.name,
+        display_name=row.display_name,
+        chunk_count=row.chunk_count,
+        document_count=row.document_count,
+    )
+    base.created_at.FromDatetime(row.created_at)
+    return base

@@ -1,0 +1,61 @@
+"""Puts retrieval together."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from groundline.knowledge.v1 import knowledge_service_pb2_grpc
+from groundline.retrieval.v1 import retrieval_pb2_grpc
+from meshkit.models.embeddings import DEFAULT_SPEC, Embedder, open_embedder
+from meshkit.objects import ObjectStore, open_store
+from meshkit.postgres import Database
+from meshkit.server import Registration, Service
+from svc_retrieval.bases import KnowledgeBases
+from svc_retrieval.cases import Cases
+from svc_retrieval.documents import Documents
+from svc_retrieval.search import Search
+from svc_retrieval.servicer.knowledge import KnowledgeServicer
+from svc_retrieval.servicer.retrieval import RetrievalServicer
+from svc_retrieval.settings import RetrievalSettings
+
+
+async def wire(stack: AsyncExitStack, settings: RetrievalSettings) -> Sequence[Registration]:
+    """What retrieval serves. Raises ValueError if a setting that it needs is missing."""
+    if settings.database_url is None:
+        raise ValueError("GROUNDLINE_DATABASE_URL is needed")
+    url = with_server_settings(settings.database_url, vector_index_settings(settings.hnsw_ef_search))
+    settings = settings.model_copy(update={"database_url": url})
+    database = await stack.enter_async_context(Database.from_settings(settings, name="retrieval", vectors=True))
+    embedder = await open_embedder(
+        settings.embedding_model or DEFAULT_SPEC,
+        settings.home / "models",
+        workers=settings.embedding_workers,
+        intra_op_threads=settings.embedding_threads,
+    )
+    stack.push_async_callback(embedder.close)
+    return await services(database, open_store(settings.object_store_url), embedder)
+
+
+async def services(database: Database, objects: ObjectStore, embedder: Embedder) -> list[Registration]:
+    """Both services, ready to answer."""
+    search = Search(database, embedder)
+    await search.prepare()
+    return [
+        Service(retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server, RetrievalServicer(search)),
+        Service(
+            knowledge_service_pb2_grpc.add_KnowledgeServiceServicer_to_server,
+            KnowledgeServicer(Documents(database, objects), Cases(database), KnowledgeBases(database)),
+        ),
+    ]
+
+
+def vector_index_settings(ef_search: int) -> Mapping[str, str]:
+    """How this process' connections use the vector index. With a filter, it goes on until enough rows pass; that these
+    may come slightly out of order does no harm, since they are scored and sorted again."""
+    return {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": str(ef_search)}
+
+
+def with_server_settings(database_url: str, values: Mapping[str, str]) -> str:
+    """`database_url` with settings that the server takes for each connection from its start, at no round trip."""
+    parts = urlsplit(database_url)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(values))))))
