@@ -70,8 +70,10 @@ class Connection:
             http_client=httpx2.AsyncClient(transport=transport, follow_redirects=False, trust_env=False),
         )
 
-    async def call(self, request: Callable[[], Awaitable[Any]], deadline_s: float) -> dict[str, Any]:
-        """The JSON object that `request` (a raw call of the client) brings within `deadline_s` seconds in all.
+    async def call(
+        self, create: Callable[..., Awaitable[Any]], arguments: dict[str, Any], deadline_s: float
+    ) -> dict[str, Any]:
+        """The JSON object that `create` (a raw call of the client) brings within `deadline_s` seconds in all.
 
         Raises ChatError, or RefusedByServer for a 400, 415, 422 or 501.
         """
@@ -86,7 +88,7 @@ class Connection:
                 finally:
                     self._waiting -= 1
                 try:
-                    response = await request()
+                    response = await create(**arguments, timeout=deadline_s)
                     return _json_object(response.content)
                 finally:
                     self._slots.release()
@@ -117,7 +119,8 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         stated = response.headers.get("content-length", "")
-        if (stated.isdigit() and int(stated) > self._most) or "content-encoding" in response.headers:
+        encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+        if encoded or (stated.isdigit() and int(stated) > self._most):
             await response.aclose()
             raise _TooLarge
         assert isinstance(response.stream, httpx2.AsyncByteStream)

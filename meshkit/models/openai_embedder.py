@@ -77,15 +77,14 @@ class OpenAIEmbedder:
         await self._connection.close()
 
     async def _request(self, texts: Sequence[str]) -> Vectors:
-        options: dict[str, Any] = {"dimensions": self._dimension} if self._asked else {}
         # An empty text is refused by some servers, a lone surrogate by all.
         usable = [text[:_MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8") or " " for text in texts]
+        arguments: dict[str, Any] = {"model": self._model, "input": usable, "encoding_format": "float"}
+        if self._asked:
+            arguments["dimensions"] = self._dimension
         create = self._connection.client.embeddings.with_raw_response.create
         try:
-            answer = await self._connection.call(
-                lambda: create(model=self._model, input=usable, encoding_format="float", **options),
-                self._connection.endpoint.deadline_s,
-            )
+            answer = await self._connection.call(create, arguments, self._connection.endpoint.deadline_s)
             return _vectors(answer, len(texts), self._dimension)
         except (ChatError, RefusedByServer) as exc:
             outcome = exc.outcome if isinstance(exc, ChatError) else "refused"
@@ -111,7 +110,8 @@ def _vectors(answer: dict[str, Any], count: int, dimension: int) -> Vectors:
             if isinstance(index, bool) or index < 0 or rows[index] is not None:
                 raise ChatMalformed("not_a_completion")
             rows[index] = item["embedding"]
-        vectors = np.array(rows, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            vectors = np.array(rows, dtype=np.float32)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
         raise ChatMalformed("not_a_completion") from None
     if vectors.ndim != 2 or vectors.shape[1] == 0 or (dimension and vectors.shape[1] != dimension):

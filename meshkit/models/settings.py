@@ -1,0 +1,69 @@
+"""What the models of a process can be told, for its settings class to inherit."""
+
+from pydantic import Field, SecretStr
+
+from meshkit.config import ServiceSettings
+from meshkit.models.chat import ChatModel
+from meshkit.models.embeddings import DEFAULT_SPEC, Embedder, open_embedder
+from meshkit.models.endpoint import Endpoint
+from meshkit.models.openai_chat import OpenAIChat
+
+
+class EmbeddingSettings(ServiceSettings):
+    """Processes that write vectors and those that search them must be told the same."""
+
+    embedding_model: str = DEFAULT_SPEC
+    """The model that ships, a folder with an ONNX model, or the model's name at `embedding_base_url`."""
+    embedding_base_url: str = ""
+    """An OpenAI-compatible server for embeddings; empty: on this machine."""
+    embedding_api_key: SecretStr = SecretStr("")
+    embedding_dimension: int | None = Field(default=None, ge=1, le=2000)
+    """How many numbers to ask the server for; unset: as many as it gives."""
+    embedding_workers: int = Field(default=1, ge=1, le=64)
+    """Texts computed at a time on this machine."""
+    embedding_threads: int = Field(default=1, ge=1, le=64)
+    """Threads for one text."""
+    embedding_deadline_s: float = Field(default=30.0, gt=0, le=600)
+    """How long the server may take for a request."""
+
+    async def open_embedder(self) -> Embedder:
+        """The configured embedder; raises as `embeddings.open_embedder`."""
+        endpoint = None
+        if self.embedding_base_url:
+            # 64 texts of 2,000 numbers each, written out.
+            endpoint = Endpoint(
+                self.embedding_base_url,
+                self.embedding_api_key,
+                deadline_s=self.embedding_deadline_s,
+                max_response_bytes=16 * 1024 * 1024,
+            )
+        return await open_embedder(
+            self.embedding_model,
+            self.home / "models",
+            workers=self.embedding_workers,
+            intra_op_threads=self.embedding_threads,
+            endpoint=endpoint,
+            dimension=self.embedding_dimension,
+        )
+
+
+class ChatSettings(ServiceSettings):
+    """A chat model, or none."""
+
+    chat_base_url: str = ""
+    """An OpenAI-compatible server; empty: no chat model."""
+    chat_api_key: SecretStr = SecretStr("")
+    chat_model: str = ""
+    """The model that writes answers; empty: no chat model."""
+    chat_small_model: str = ""
+    """The model for routing and tags; empty: the same."""
+    chat_max_concurrent: int = Field(default=16, ge=1, le=1000)
+    """Calls at a time; further ones wait within their deadline."""
+
+    def open_chat(self, *, small: bool = False) -> ChatModel | None:
+        """The configured chat model, or None."""
+        model = (self.chat_small_model if small else "") or self.chat_model
+        if not (self.chat_base_url and model):
+            return None
+        endpoint = Endpoint(self.chat_base_url, self.chat_api_key, max_concurrent=self.chat_max_concurrent)
+        return OpenAIChat(endpoint, model)
