@@ -1,0 +1,6 @@
+"""The one-machine platform: PostgreSQL, every service, Envoy, and the supervisor that keeps them running."""
+
+from cli.stack.errors import StackError
+from cli.stack.stack import ProcessStatus, Stack
+
+__all__ = ["ProcessStatus", "Stack", "StackError"]

@@ -1,0 +1,111 @@
+"""The processes of a stack: what each runs, with which environment, and in which order they stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.stack.layout import HOST, REPOSITORY, Home, Ports
+
+POSTGRES, ENVOY = "postgres", "envoy"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Python process of the mesh."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    database_role: str | None = None
+    mints_tokens: bool = True
+
+
+SERVICES: tuple[Service, ...] = (
+    # The evaluator is a pure function of its request: it reads no database and calls nobody.
+    Service("evaluator", "svc_evaluator", mints_tokens=False),
+    Service("retrieval", "svc_retrieval", database_role="groundline_retrieval"),
+    Service("ticketing", "svc_ticketing", database_role="groundline_ticketing"),
+    Service("orchestrator", "svc_orchestrator", database_role="groundline_orchestrator"),
+    Service("gateway", "svc_gateway", database_role="groundline_gateway"),
+    Service("worker-delivery", "svc_workers", ("delivery",), database_role="groundline_workers"),
+    Service("worker-knowledge", "svc_workers", ("knowledge",), database_role="groundline_workers"),
+)
+# Every process by name, in the order of `status`.
+NAMES: tuple[str, ...] = (POSTGRES, *(service.name for service in SERVICES), ENVOY)
+# Those in one step stop together; a step begins when the one before has ended.
+STOP_ORDER: tuple[tuple[str, ...], ...] = (
+    (ENVOY,),
+    ("gateway", "worker-delivery", "worker-knowledge"),
+    ("orchestrator",),
+    ("evaluator", "retrieval", "ticketing"),
+    (POSTGRES,),
+)
+# What `up`'s own environment may add or change. All else that begins with GROUNDLINE_ is the stack's to say.
+_OWN = frozenset({"DATABASE_URL", "LISTEN", "METRICS_LISTEN", "SIGNING_KEY_FILE", "VERIFY_JWKS_FILE", "HOME"})
+_TARGETS = ("gateway", "orchestrator", "retrieval", "evaluator", "ticketing")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the supervisor starts for one process."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    account: str | None = None
+    stop_signal: str = "TERM"
+    stop_timeout_s: int = 15
+    directory: Path = REPOSITORY
+
+
+def drain_timeout_s() -> float:
+    """How long a service lets calls in flight finish; on one machine nobody waits long for a restart."""
+    try:
+        return float(os.environ.get("GROUNDLINE_DRAIN_TIMEOUT_S") or 5)
+    except ValueError:
+        return 5.0
+
+
+def present_services() -> tuple[Service, ...]:
+    """The services whose code is there."""
+    return tuple(service for service in SERVICES if (REPOSITORY / service.module / "__main__.py").exists())
+
+
+def service_environment(service: Service, home: Home, ports: Ports, database_url: str | None) -> dict[str, str]:
+    """The variables that one service is started with, besides the caller's own."""
+    environment = {
+        "GROUNDLINE_HOME": str(home.path),
+        "GROUNDLINE_LISTEN": f"{HOST}:{ports.grpc(service.name)}",
+        "GROUNDLINE_METRICS_LISTEN": f"{HOST}:{ports.metrics(service.name)}",
+        "GROUNDLINE_VERIFY_JWKS_FILE": str(home.jwks),
+        "GROUNDLINE_OBJECT_STORE_URL": os.environ.get("GROUNDLINE_OBJECT_STORE_URL") or home.objects.as_uri(),
+        "GROUNDLINE_ROAD": os.environ.get("GROUNDLINE_ROAD") or "embedded",
+        "GROUNDLINE_DRAIN_TIMEOUT_S": f"{drain_timeout_s():g}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    for target in _TARGETS:
+        environment[f"GROUNDLINE_{target.upper()}_TARGET"] = f"{HOST}:{ports.grpc(target)}"
+    if service.database_role is not None and database_url is not None:
+        environment["GROUNDLINE_DATABASE_URL"] = database_url
+    if service.mints_tokens:
+        environment["GROUNDLINE_SIGNING_KEY_FILE"] = str(home.signing_key)
+    return environment
+
+
+def service_command(service: Service) -> list[str]:
+    """The command line of one service."""
+    return [sys.executable, "-m", service.module, *service.arguments]
+
+
+def inherited_environment() -> dict[str, str]:
+    """The caller's environment without what the stack says itself; models' keys and such pass through."""
+    targets = {f"{target.upper()}_TARGET" for target in _TARGETS}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.removeprefix("GROUNDLINE_") == name or name.removeprefix("GROUNDLINE_") not in _OWN | targets
+    }

@@ -1,0 +1,30 @@
+# The stack on this machine. Every target builds the environment first, if that is needed.
+# Ports: GROUNDLINE_EDGE_PORT, GROUNDLINE_PORT_BASE; state: GROUNDLINE_HOME. See `groundline up --help`.
+
+.PHONY: up
+up: $(ENV)  ## Start everything and return when all is healthy
+	@groundline up
+
+.PHONY: run
+run: $(ENV)  ## The same in the foreground; Ctrl-C stops it
+	@exec groundline run
+
+.PHONY: down
+down: $(ENV)  ## Stop everything; data is kept
+	@groundline down
+
+.PHONY: status
+status: $(ENV)  ## Every process, its health and its ports
+	@groundline status
+
+.PHONY: logs
+logs: $(ENV)  ## What the processes say (make logs NAME=gateway); Ctrl-C ends the reading
+	@exec groundline logs $(NAME) --follow
+
+.PHONY: demo
+demo: $(ENV)  ## A scripted conversation against the running stack
+	@groundline demo
+
+.PHONY: bench
+bench: $(ENV)  ## Measure, side by side in one run
+	@python -m bench
