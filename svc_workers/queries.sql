@@ -94,7 +94,7 @@ WHERE case_id = $1
 -- remove_document --
 -- Nothing is found in it any more.
 UPDATE knowledge.documents
-SET state = 'deleted', chunk_count = 0
+SET state = 'deleted', chunk_count = 0, indexed_version = 0
 WHERE doc_id = $1
 
 -- register_embedding_model --
