@@ -1,0 +1,1 @@
+"""Load and side-by-side benchmarks: `python -m bench`. What they found is in docs/performance.md."""
