@@ -142,7 +142,7 @@ def marked(reply: pb.Message) -> tuple[str, list[pb.MessageCitation]]:
     """The answer with `[1]`, `[2]`, … after the parts that each citation backs, and the citations in that order."""
     citations = sorted(reply.citations, key=lambda each: (each.content_end, each.content_start))
     numbered: list[pb.MessageCitation] = []
-    marks: list[tuple[int, int]] = []
+    marks: set[tuple[int, int]] = set()
     for each in citations:
         same = next(
             (n for n, one in enumerate(numbered) if (one.chunk_id, one.quote) == (each.chunk_id, each.quote)), None
@@ -150,7 +150,7 @@ def marked(reply: pb.Message) -> tuple[str, list[pb.MessageCitation]]:
         if same is None:
             same = len(numbered)
             numbered.append(each)
-        marks.append((each.content_end or len(reply.content), same + 1))
+        marks.add((each.content_end or len(reply.content), same + 1))
     text = reply.content
     for end, number in sorted(marks, reverse=True):
         at = min(end, len(text))
