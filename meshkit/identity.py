@@ -51,8 +51,10 @@ class Principal:
     @property
     def role_name(self) -> str:
         """The role as tokens spell it: `agent`, `customer`, …"""
-        return access_pb2.Role.Name(access_pb2.Role.ValueType(self.role)).removeprefix("ROLE_").lower()
+        return _ROLE_NAMES[self.role]
 
+
+_ROLE_NAMES: dict[int, str] = {role: name.removeprefix("ROLE_").lower() for name, role in access_pb2.Role.items()}
 
 ANONYMOUS = Principal(access_pb2.ROLE_UNSPECIFIED, "anonymous")
 

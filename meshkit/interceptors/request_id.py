@@ -2,8 +2,9 @@
 
 import re
 
+import uuid_utils
+
 from meshkit.call import Call
-from meshkit.ids import new_id
 from meshkit.interceptors.layer import Layer
 
 HEADER = "x-request-id"
@@ -18,4 +19,4 @@ class RequestId(Layer):
 
     def before(self, call: Call) -> None:
         given = call.metadata.get(HEADER)
-        call.request_id = given if isinstance(given, str) and _USABLE(given) else str(new_id())
+        call.request_id = given if isinstance(given, str) and _USABLE(given) else str(uuid_utils.uuid7())

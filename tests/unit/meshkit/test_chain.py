@@ -288,7 +288,8 @@ async def test_calls_are_counted_by_how_they_ended(shape: str, keys: testing.Key
         await invoke(EchoStub(channel), shape, EchoRequest())
         await refusal(EchoStub(channel), shape, EchoRequest(text="x" * 11))
     assert (count(shape, "OK"), count(shape, "INVALID_ARGUMENT")) == (before[0] + 1, before[1] + 1)
-    assert metrics.IN_FLIGHT.labels(f"{echo.SERVICE.full_name}/{shape}")._value.get() == 0
+    in_flight = {each.labels["method"]: each.value for found in metrics.IN_FLIGHT.collect() for each in found.samples}
+    assert in_flight[f"{echo.SERVICE.full_name}/{shape}"] == 0
 
 
 async def test_a_call_too_many_is_refused_at_once_with_the_time_to_come_again(keys: testing.Keys) -> None:
@@ -368,3 +369,22 @@ def serve(keys: testing.Keys, **behaviours: Any) -> Any:
 
 def count(method: str, code: str) -> float:
     return float(metrics.CALLS.labels(f"{echo.SERVICE.full_name}/{method}", code)._value.get())
+
+
+async def test_a_clients_own_deadline_ends_the_handler(keys: testing.Keys) -> None:
+    left = asyncio.Event()
+
+    async def waits(_: Any, __: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    before = count("Unary", "DEADLINE_EXCEEDED")
+    async with serve(keys, Unary=waits) as served, served.channel(role="agent") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await EchoStub(channel).Unary(EchoRequest(), timeout=0.05)
+        async with asyncio.timeout(5):
+            await left.wait()
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert count("Unary", "DEADLINE_EXCEEDED") == before + 1

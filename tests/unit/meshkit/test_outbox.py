@@ -168,3 +168,11 @@ async def test_the_inbox_knows_a_delivery_once_it_has_committed(database: Databa
             raise RuntimeError
     async with database.transaction() as conn:
         assert await inbox.first_time(conn, "mirror", "rolled back")
+
+
+@pytest.mark.parametrize("role", ["gateway", "retrieval", "ticketing", "orchestrator"])
+async def test_a_service_with_the_least_grants_can_put(database: Database, role: str) -> None:
+    for expected in (True, False):
+        async with database.transaction() as conn:
+            await conn.execute(f"set local role groundline_{role}")
+            assert await outbox.put(conn, Struct(), type="a", key="k") is expected

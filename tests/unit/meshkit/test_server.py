@@ -160,7 +160,7 @@ async def test_a_process_serves_metrics_drains_and_ends_cleanly(keys: testing.Ke
     assert process.stdout is not None
     served = testing.Served(f"127.0.0.1:{port}", keys, MeshServer([], verifier=None))
     async with asyncio.timeout(30), served.channel(role="agent") as channel:
-        assert b'"event": "serving"' in await process.stdout.readline()
+        assert b'"event":"serving"' in await process.stdout.readline()
         stub = EchoStub(channel)
         await stub.Public(EchoRequest())
         url = f"http://127.0.0.1:{metrics_port}/metrics"

@@ -84,3 +84,17 @@ def test_labels_come_from_closed_sets() -> None:
 )
 def test_only_a_wellformed_traceparent_is_continued(value: object, usable: bool) -> None:
     assert telemetry.usable_traceparent(value) is usable
+
+
+def test_the_short_way_writes_the_same_line(logs: io.StringIO) -> None:
+    token = call.enter(call.Activity(request_id="r-1"))
+    telemetry.get_logger("room").info("rpc", method="m")
+    call.leave(token)
+    telemetry.log_call(logging.INFO, "rpc", {"method": "m", "request_id": "r-1", "trace_id": ""})
+    telemetry.log_call(logging.DEBUG, "rpc", {})
+    long, short = (json.loads(line) for line in logs.getvalue().splitlines())
+    assert set(long) - set(short) == {"component"}
+    assert short["at"][10:11] == long["at"][10:11] == "T"
+    assert {name: value for name, value in short.items() if name != "at"} == {
+        name: value for name, value in long.items() if name not in ("at", "component")
+    }
