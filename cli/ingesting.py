@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ MEDIA_TYPES = {
 }
 # The contract's bound on a document.
 MAX_BYTES = 700_000
+_FRONT_MATTER = re.compile(rb"\A(\xef\xbb\xbf)?---\r?\n.*?^---[ \t]*(\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 IGNORE_FILE = ".groundlineignore"
 CONCURRENCY = 8
 OVERLOAD_TRIES = 8
@@ -57,6 +59,8 @@ class Report:
 
     changed: list[knowledge_pb2.Document] = field(default_factory=list)
     unchanged: list[knowledge_pb2.Document] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    """The uris of files without a text of their own, such as index pages: nothing is missing without them."""
     failed: list[Failure] = field(default_factory=list)
 
 
@@ -121,6 +125,8 @@ async def send(
             try:
                 answer = await _send(mesh, source, knowledge_base, acl)
                 (report.changed if answer.changed else report.unchanged).append(answer.document)
+            except _Empty:
+                report.empty.append(source.uri)
             except _Unfit as unfit:
                 report.failed.append(Failure(source.uri, str(unfit)))
             done += 1
@@ -136,6 +142,10 @@ class _Unfit(Exception):
     """A file that can't become a document."""
 
 
+class _Empty(Exception):
+    """A file with no text."""
+
+
 async def _send(
     mesh: Mesh, source: Source, knowledge_base: str, acl: Sequence[str]
 ) -> knowledge_service_pb2.CreateDocumentResponse:
@@ -143,8 +153,8 @@ async def _send(
         content = await asyncio.to_thread(source.path.read_bytes)
     except OSError as error:
         raise _Unfit(error.strerror or type(error).__name__) from None
-    if not content.strip():
-        raise _Unfit("it is empty")
+    if not _FRONT_MATTER.sub(b"", content).strip():
+        raise _Empty
     if len(content) > MAX_BYTES:
         raise _Unfit(f"{len(content):,} bytes, at most {MAX_BYTES:,}")
     request = knowledge_service_pb2.CreateDocumentRequest(

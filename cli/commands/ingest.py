@@ -118,6 +118,7 @@ def _print_json(report: Report) -> None:
         {
             "changed": [to_json(each) for each in report.changed],
             "unchanged": [to_json(each) for each in report.unchanged],
+            "empty": sorted(report.empty),
             "failed": [{"uri": each.uri, "reason": each.reason} for each in report.failed],
         }
     )
@@ -126,10 +127,10 @@ def _print_json(report: Report) -> None:
 def _print_summary(report: Report, knowledge_base: str, *, searchable: bool) -> None:
     from cli.output import note, say
 
-    state = "searchable" if searchable else "written down"
+    later = "" if searchable or not report.changed else "; they will be searchable in a moment"
     say(
-        f"{len(report.changed)} {state} in {knowledge_base}, {len(report.unchanged)} unchanged, "
-        f"{len(report.failed)} not taken in"
+        f"{len(report.changed)} taken in, {len(report.unchanged)} unchanged, {len(report.empty)} without text, "
+        f"{len(report.failed)} refused ({knowledge_base}){later}"
     )
     for each in report.failed:
         note(f"  {each.uri}: {each.reason}")

@@ -220,22 +220,22 @@ class Shelf(knowledge_service_pb2_grpc.KnowledgeServiceServicer):
 
 async def test_files_are_taken_in_and_waited_for(keys: testing.Keys, tmp_path: Path) -> None:
     shelf, folder = Shelf(), tmp_path / "docs"  # type: ignore[abstract]
-    for name in ("a.md", "sub/b.html", "sub/bad.txt", "empty.md"):
+    for name in ("a.md", "sub/b.html", "sub/bad.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("" if name == "empty.md" else f"# {name}")
+        (folder / name).write_text(f"# {name}")
+    (folder / "empty.md").write_text(" \n")
+    (folder / "index.md").write_text("---\ntitle: Index\n---\n")
     add = knowledge_service_pb2_grpc.add_KnowledgeServiceServicer_to_server
     async with testing.serve(Service(add, shelf), keys=keys) as served:
         ran = await run(tmp_path, served.target, "ingest", str(folder), "--acl", "group:a", "--json")
         assert ran.code == 1, ran
         assert [each["uri"] for each in ran.json["changed"]] == ["a.md", "sub/b.html"]
-        assert {each["uri"]: each["reason"] for each in ran.json["failed"]} == {
-            "empty.md": "it is empty",
-            "sub/bad.txt": "no text in it",
-        }
+        assert ran.json["failed"] == [{"uri": "sub/bad.txt", "reason": "no text in it"}]
+        assert ran.json["empty"] == ["empty.md", "index.md"]
         assert list(shelf.documents["a.md"].acl) == ["group:a"]
         assert shelf.looks >= 3
         again = await run(tmp_path, served.target, "ingest", str(folder / "a.md"), "--no-wait")
-        assert (again.code, again.out) == (0, "0 written down in default, 1 unchanged, 0 not taken in\n")
+        assert (again.code, again.out) == (0, "0 taken in, 1 unchanged, 0 without text, 0 refused (default)\n")
         listed = await run(tmp_path, served.target, "document", "list")
         assert "sub/b.html" in listed.out
         deleted = await run(tmp_path, served.target, "document", "delete", "a.md", "--json")
