@@ -5,6 +5,7 @@ import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -139,46 +140,52 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def start(keys: testing.Keys, **settings: str) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def started(keys: testing.Keys, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The process, which does not outlive the test even if that fails."""
     root = Path(__file__).parents[3]
     environment = os.environ | {
         "PYTHONPATH": f"{root}:{root / 'gen'}",
         "GROUNDLINE_VERIFY_JWKS_FILE": str(keys.jwks_file),
         **settings,
     }
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROCESS, env=environment, stdout=asyncio.subprocess.PIPE
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 async def test_a_process_serves_metrics_drains_and_ends_cleanly(keys: testing.Keys, end: signal.Signals) -> None:
     port, metrics_port = free_port(), free_port()
-    process = await start(
-        keys, GROUNDLINE_LISTEN=f"127.0.0.1:{port}", GROUNDLINE_METRICS_LISTEN=f"127.0.0.1:{metrics_port}"
-    )
-    assert process.stdout is not None
     served = testing.Served(f"127.0.0.1:{port}", keys, MeshServer([], verifier=None))
-    async with asyncio.timeout(30), served.channel(role="agent") as channel:
+    where = {"GROUNDLINE_LISTEN": served.target, "GROUNDLINE_METRICS_LISTEN": f"127.0.0.1:{metrics_port}"}
+    async with asyncio.timeout(30), started(keys, **where) as process, served.channel(role="agent") as channel:
+        assert process.stdout is not None
         assert b'"event":"serving"' in await process.stdout.readline()
         stub = EchoStub(channel)
         await stub.Public(EchoRequest())
         url = f"http://127.0.0.1:{metrics_port}/metrics"
         page = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=5).read())
         assert b'groundline_rpc_calls_total{code="OK",method="meshkit.test.v1.Echo/Public"} 1.0' in page
-        started = stub.Unary(EchoRequest())
+        in_flight = stub.Unary(EchoRequest())
         while b"ENTERED" not in await process.stdout.readline():
             pass
         process.send_signal(end)
-        assert (await started).text == "finished"
+        assert (await in_flight).text == "finished"
         rest = await process.stdout.read()
         assert await process.wait() == 0
     assert rest.index(b'"draining"') < rest.index(b"POOL CLOSED") < rest.index(b'"stopped"')
 
 
 async def test_a_process_that_can_not_start_says_why_in_one_line(keys: testing.Keys, tmp_path: Path) -> None:
-    process = await start(keys, GROUNDLINE_VERIFY_JWKS_FILE=str(tmp_path / "absent.json"))
-    out, _ = await process.communicate()
+    async with started(keys, GROUNDLINE_VERIFY_JWKS_FILE=str(tmp_path / "absent.json")) as process:
+        out, _ = await process.communicate()
     assert process.returncode == 1
     (line,) = out.splitlines()
     assert b"start_failed" in line
