@@ -55,8 +55,8 @@ best as (
     from matched
     cross join corpus
     cross join lateral (
-        select sum(weighed.idf * (held.tf * ($8 + 1)) / (held.tf
-            + $8 * (1 - $9::float8 + $9 * matched.word_count / greatest(corpus.mean_words, 1)))) as bm25
+        select sum(weighed.idf * (held.tf * ($8::float8 + 1)) / (held.tf
+            + $8::float8 * (1 - $9::float8 + $9::float8 * matched.word_count / greatest(corpus.mean_words, 1)))) as bm25
         from (
             select word.lexeme, greatest(cardinality(word.positions), 1)::float8 as tf
             from unnest(matched.tsvector_column) as word
