@@ -68,8 +68,8 @@ class VectorSpace:
         self, conn: Connection, vector: Vectors, *, knowledge_base: str, groups: Sequence[str], limit: int, exact: bool
     ) -> dict[UUID, float]:
         """Cosines of the nearest chunks. `exact` looks at every one that is visible."""
-        query = _queries.vector_leg_exact if exact else _queries.vector_leg
-        rows = await conn.fetch(self._sql(query), vector, knowledge_base, list(groups), limit)
+        query = self.sql("vector_leg_exact" if exact else "vector_leg")
+        rows = await conn.fetch(query, vector, knowledge_base, list(groups), limit)
         return {row["chunk_id"]: row["cosine"] for row in rows}
 
     async def passages(
@@ -83,7 +83,7 @@ class VectorSpace:
         vector: Vectors,
     ) -> list[Passage]:
         """The chunks as they are now, those left out that are gone or hidden."""
-        query = self._sql(_queries.finalists)
+        query = self.sql("finalists")
         rows = await conn.fetch(query, list(chunk_ids), knowledge_base, list(groups), list(lexemes), vector)
         return [
             Passage(
@@ -110,9 +110,10 @@ class VectorSpace:
             for row in rows
         ]
 
-    def _sql(self, query: str) -> str:
+    def sql(self, name: str) -> str:
+        """A statement for this model."""
         # Literals, or the planner could not prove that the model's partial index serves. The name was checked.
-        return query.replace("{model}", f"'{self.model}'").replace("{dimension}", str(self.dimension))
+        return _queries[name].replace("{model}", f"'{self.model}'").replace("{dimension}", str(self.dimension))
 
 
 async def by_words(

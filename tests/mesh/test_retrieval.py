@@ -12,7 +12,9 @@ from groundline.knowledge.v1 import knowledge_service_pb2 as kb
 from groundline.retrieval.v1 import evidence_pb2, retrieval_pb2
 from meshkit import testing
 from meshkit.errors import from_rpc_error
-from .knowledge_desk import KnowledgeDesk, open_desk
+from svc_retrieval.store.search import VectorSpace
+
+from .knowledge_desk import KnowledgeDesk, WordEmbedder, open_desk
 
 PAGES = {
     "errors/e-4012.md": "# Gateway not verified\n\nError E-4012 is shown when the console can't verify the gateway.",
@@ -123,7 +125,9 @@ async def test_only_a_service_speaks_for_other_groups(desk: KnowledgeDesk) -> No
     assert "internal/falcon.md" not in uris(await (await desk.caller("agent")).search(**query))
     # A service that names nobody sees what everybody sees, and named groups always come with `public`.
     assert "internal/falcon.md" not in uris(await (await desk.caller("service")).search("falcon secret"))
-    assert "manuals/reset.md" in uris(await (await desk.caller("service")).search("reset", groups=["group:supervisors"]))
+    assert "manuals/reset.md" in uris(
+        await (await desk.caller("service")).search("reset", groups=["group:supervisors"])
+    )
 
 
 async def test_deleted_is_never_found_and_a_new_version_replaces_the_old(desk: KnowledgeDesk) -> None:
@@ -150,7 +154,7 @@ async def test_a_superseded_page_stands_behind_its_successor(desk: KnowledgeDesk
     await desk.index()
     (alone,) = [each for each in (await agent.search("return the device")).evidence if "returns" in each.doc_uri]
     assert not alone.HasField("superseded_by_doc_id")
-    new = "---\nsupersedes: policies/returns-2023.md\nacl: [{}]\n---\n# Refunds\n\nYou may send a device back or return it."
+    new = "---\nsupersedes: policies/returns-2023.md\nacl: [{}]\n---\n# Refunds\n\nSend a device back, or return it."
     hidden = await admin.write("policies/refunds.md", new.format("group:supervisors"))
     await desk.index()
     pack = await agent.search("return the device")
@@ -191,8 +195,15 @@ async def test_knowledge_bases_are_apart(desk: KnowledgeDesk) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"query": ""}, {"query": "x" * 16385}, {"query": "a\0b"}, {"query": "x", "top_k": 51}, {"query": "x", "top_k": -1}]
-    + [{"query": "x", "knowledge_base": "No"}, {"query": "x", "groups": [""]}],
+    [
+        {"query": ""},
+        {"query": "x" * 16385},
+        {"query": "a\0b"},
+        {"query": "x", "top_k": 51},
+        {"query": "x", "top_k": -1},
+        {"query": "x", "knowledge_base": "No"},
+        {"query": "x", "groups": [""]},
+    ],
 )
 async def test_bad_input_is_refused(desk: KnowledgeDesk, fields: dict[str, Any]) -> None:
     agent = await desk.caller("agent")
@@ -223,3 +234,19 @@ def stable(pack: evidence_pb2.EvidencePack) -> evidence_pb2.EvidencePack:
     for leg in kept.diagnostics.legs:
         leg.ClearField("duration_ms")
     return kept
+
+
+async def test_both_legs_have_an_index_that_serves_them(desk: KnowledgeDesk) -> None:
+    """Here everything fits a page, so the planner is told that reading tables whole is out of the question."""
+    await desk.owner.execute("set enable_seqscan = off")
+    vector = "[" + ",".join(["1"] * WordEmbedder.dimension) + "]"
+    space = VectorSpace(WordEmbedder.name, WordEmbedder.dimension)
+    nearest = space.sql("vector_leg").replace("$1", f"'{vector}'").replace("$2", "'default'")
+    plan = await explain(desk, nearest.replace("$3", "'{public}'").replace("$4", "5"))
+    assert "Index Scan using doc_embeddings_hnsw_" in plan
+    words = "select 1 from knowledge.doc_chunks where tsvector_column @@ (select 'reset | button'::tsquery offset 0)"
+    assert "Bitmap Index Scan on doc_chunks_tsvector_idx" in await explain(desk, f"{words} and acl && '{{public}}'")
+
+
+async def explain(desk: KnowledgeDesk, query: str) -> str:
+    return "\n".join(row[0] for row in await desk.owner.fetch(f"explain {query}"))
