@@ -46,7 +46,7 @@ _UNITS = {
     for unit in names.split()
 }
 _QUANTITY = re.compile(
-    r"(?P<sign>[€$£])?\s?(?<![\w.])(?P<number>\d{4}-\d\d-\d\d(?!\w)|\d+(?:[.,:]\d+)*)(?!\w*\d)"
+    r"(?P<sign>[€$£])?\s?(?<![\w.:/@])(?P<number>\d{4}-\d\d-\d\d(?!\w)|\d+(?:[.,:]\d+)*)(?!\w*\d)"
     r"(?:\s?(?P<unit>%|°C|[€$£]|[A-Za-zµ]+(?:/s)?)(?![\w]))?"
 )
 _SPELLED = re.compile(rf"\b(?P<number>{'|'.join(_NUMBER_WORDS)})\b(?:[\s-](?P<unit>[A-Za-z]+(?:/s)?))?", re.IGNORECASE)
@@ -80,6 +80,11 @@ def quantities(text: str) -> list[Quantity]:
         if each["number"].lower() != "one" or _unit(each["unit"])
     )
     return sorted(found, key=lambda each: (each.start, each.end))
+
+
+def is_unit(word: str) -> bool:
+    """Whether `word` is a unit that quantities are given with."""
+    return word.lower() in _UNITS
 
 
 def _normal(number: str) -> str:

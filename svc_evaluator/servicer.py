@@ -1,0 +1,24 @@
+"""The evaluator's RPCs."""
+
+from typing import Any
+
+from groundline.evaluation.v1 import evaluation_pb2 as pb
+from groundline.evaluation.v1 import evaluation_pb2_grpc as pb_grpc
+from svc_evaluator.judgement import judge
+from svc_evaluator.policy_files import Policies
+
+
+class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
+    """Judges by the policies at hand."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
+        policy = self._policies.get(request.policy_version)
+        draft = request.draft if request.HasField("draft") else None
+        # A few milliseconds of pure computation: a thread would cost more than it gives back.
+        return pb.EvaluateResponse(verdict=judge(request.question, request.evidence_pack, draft, policy))
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
+        return pb.GetPolicyResponse(policy=self._policies.get(request.policy_version))

@@ -1,0 +1,181 @@
+"""Two current sources that state different things. Few false alarms come before finding everything."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from groundline.evaluation.v1.evaluation_pb2 import ConflictPair
+from meshkit.text.quantities import quantities
+from meshkit.text.versions import matches
+from meshkit.text.words import words
+from svc_evaluator.case import Case, Line, Passage
+from svc_evaluator.signals.finding import Finding
+from svc_evaluator.statements import Statement, Value
+from svc_evaluator.versions import version_of
+
+# Passages looked at, and pairs told; a pack holds at most 64 of the former.
+_MOST_PASSAGES = 12
+_MOST_PAIRS = 32
+# A passage that scores below this share of the best is not evidence for this question.
+_LEAST_SHARE = 0.5
+# How near to the question's best statement a statement must be to matter for it.
+_NEAR_BEST = 0.6
+
+_LEAST_SHARED = 3
+_LEAST_SHARED_WITH_NAMES = 4
+_LEAST_CONTAINED = 0.8
+_LEAST_ALIKE = 0.5
+# A "not" turns a sentence round only if all else is the same.
+_LEAST_ALIKE_DENIED = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two lines of two passages that state different things."""
+
+    one: Passage
+    line: Line
+    other: Passage
+    other_line: Line
+
+    def to_proto(self) -> ConflictPair:
+        return ConflictPair(
+            chunk_id=self.one.evidence.chunk_id,
+            other_chunk_id=self.other.evidence.chunk_id,
+            sentence=self.line.text[:4096],
+            other_sentence=self.other_line.text[:4096],
+        )
+
+
+def conflict(case: Case) -> Finding:
+    """How many pairs of current sources disagree on what was asked, or on what the draft cites."""
+    found = conflicts(case)
+    return Finding(float(len(found)), f"{len(found)} pairs of sentences disagree" if found else "")
+
+
+def conflicts(case: Case) -> list[Pair]:
+    """The pairs that count, in the pack's order."""
+    same_version = (
+        pair
+        for one, other in combinations(_candidates(case), 2)
+        if _one_version(one, other)
+        for pair in disagreements(one, other)
+    )
+    return list(_that_matter(case, same_version))[:_MOST_PAIRS]
+
+
+def differing_versions(case: Case) -> list[Pair]:
+    """Pairs of documents for different versions that state different things, where that matters for the question."""
+    pairs = (
+        pair
+        for one, other in combinations(_candidates(case), 2)
+        if not _one_version(one, other)
+        for pair in disagreements(one, other)
+    )
+    return list(_that_matter(case, pairs))[:_MOST_PAIRS]
+
+
+def disagreements(one: Passage, other: Passage) -> Iterator[Pair]:
+    """The lines of two passages of different documents that state different things about the same."""
+    if one.evidence.doc_id == other.evidence.doc_id:
+        return
+    for line in one.lines:
+        for other_line in other.lines:
+            if disagree(line, other_line):
+                yield Pair(one, line, other, other_line)
+
+
+def disagree(line: Line, other: Line) -> bool:
+    """Whether two lines say the same but for a number, version, date or denial."""
+    if line.row or other.row:
+        return line.row and other.row and _rows_disagree(line, other)
+    one, two = line.statement, other.statement
+    shared = len(one.content & two.content)
+    least, all_words = min(len(one.content), len(two.content)), len(one.content | two.content)
+    if shared < _LEAST_SHARED or shared < _LEAST_CONTAINED * least or not _names_agree(one, two):
+        return False
+    if shared + len(one.names & two.names) < _LEAST_SHARED_WITH_NAMES:
+        # "The check takes 3 days": of what, stands elsewhere on each page.
+        return False
+    alike = shared / all_words
+    if one.negated != two.negated:
+        return alike >= _LEAST_ALIKE_DENIED and not (one.conditional or two.conditional) and one.values == two.values
+    return alike >= _LEAST_ALIKE and _values_differ(one.values, two.values)
+
+
+def _candidates(case: Case) -> list[Passage]:
+    best = max((each.score for each in case.passages), default=0.0)
+    near = [each for each in case.usable if each.score >= _LEAST_SHARE * best]
+    cited = {each.evidence.chunk_id for each in case.cited}
+    rest = [each for each in case.usable if each.evidence.chunk_id in cited and each not in near]
+    return [*near[:_MOST_PASSAGES], *rest]
+
+
+def _that_matter(case: Case, pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """Pairs on what was asked; with a draft, of those only what touches a cited passage, and all on a cited span."""
+    best = max((_relevance(case, passage, line) for passage in case.usable for line in passage.lines), default=0.0)
+    least = case.thresholds["coverage"]
+    cited = {each.evidence.chunk_id for each in case.cited}
+    spans = [span for claim in (case.draft.claims if case.draft is not None else ()) for span in case.spans(claim)]
+    for pair in pairs:
+        if _is_cited(pair.one, pair.line, spans) or _is_cited(pair.other, pair.other_line, spans):
+            yield pair
+            continue
+        touched = not cited or pair.one.evidence.chunk_id in cited or pair.other.evidence.chunk_id in cited
+        near = max(_relevance(case, pair.one, pair.line), _relevance(case, pair.other, pair.other_line))
+        if touched and near >= max(_NEAR_BEST * best, least):
+            yield pair
+
+
+def _relevance(case: Case, passage: Passage, line: Line) -> float:
+    return case.coverage(line.stems | passage.context_stems)
+
+
+def _is_cited(passage: Passage, line: Line, spans: Sequence[tuple[Passage, int, int]]) -> bool:
+    return any(cited is passage and start < line.end and line.start < end for cited, start, end in spans)
+
+
+def _one_version(one: Passage, other: Passage) -> bool:
+    first, second = version_of(one.evidence), version_of(other.evidence)
+    return not first or not second or matches(first, second)
+
+
+def _names_agree(one: Statement, two: Statement) -> bool:
+    """One sentence may name more than the other, but not something else."""
+    return one.names <= two.names or two.names <= one.names
+
+
+def _values_differ(one: Sequence[Value], two: Sequence[Value]) -> bool:
+    """Whether a number of the same thing, in the same unit, is another one here than there."""
+    if not one or not two:
+        return False
+    for value in one:
+        same_thing = [each for each in two if _about_the_same(value, each)]
+        if same_thing and all(each.number != value.number for each in same_thing):
+            ours = {each.number for each in one if _about_the_same(each, same_thing[0])}
+            if not ours & {each.number for each in same_thing}:
+                return True
+    return False
+
+
+def _about_the_same(value: Value, other: Value) -> bool:
+    if value.unit != other.unit:
+        return False
+    return (
+        (value.before, value.after) == (other.before, other.after)
+        or (value.after != "" and value.after == other.after)
+        or (value.before != "" and value.before == other.before and not (value.after and other.after))
+    )
+
+
+def _rows_disagree(line: Line, other: Line) -> bool:
+    """Rows of two tables with the same columns and the same words, but other numbers."""
+    if not line.header or _words_of(line.header) != _words_of(other.header):
+        return False
+    one, two = [each.value for each in quantities(line.text)], [each.value for each in quantities(other.text)]
+    return len(one) == len(two) and one != two and _words_of(line.text) == _words_of(other.text) != []
+
+
+def _words_of(row: str) -> list[str]:
+    numbers = [(each.start, each.end) for each in quantities(row)]
+    return [each.stem for each in words(row) if not any(start <= each.start < end for start, end in numbers)]

@@ -1,0 +1,193 @@
+"""Answers in the evidence's own words: nothing is written that does not stand there."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from groundline.evaluation.v1.evaluation_pb2 import (
+    ANSWER_FORM_SENTENCES,
+    ANSWER_FORM_TABLE_ROW,
+    Citation,
+    Claim,
+    Draft,
+)
+from groundline.retrieval.v1.evidence_pb2 import EvidencePack
+from meshkit.errors import DomainError
+from meshkit.models.embeddings import Embedder
+from meshkit.text.blocks import BlockKind
+from svc_orchestrator.answering.answerer import AnswererError
+from svc_orchestrator.answering.procedures import (
+    Procedure,
+    asks_a_fact,
+    asks_how,
+    best_procedures,
+    in_sequence,
+    procedures_about_names,
+)
+from svc_orchestrator.answering.reading import Line, Passage, Reading
+from svc_orchestrator.answering.recorded import LEAST_COSINE, record_draft
+from svc_orchestrator.answering.scoring import score
+from svc_orchestrator.answering.wording import plain
+
+NAME = "extractive-1"
+
+_MOST_PASSAGES = 4
+_MOST_CANDIDATES = 64
+_MOST_SENTENCES = 3
+# A further sentence must have this share of the best one's own score; one next to a chosen sentence, that.
+_ELSEWHERE = 0.4
+_NEXT_TO_IT = 0.1
+_NEIGHBOUR = 0.1
+# What begins like this leans on the sentence before it.
+_LEANS = re.compile(
+    r"(?:it|its|during (?:this|that|these|those)|this|these|that|those|they|their|he|she|then|after that|"
+    r"otherwise|both|the former|the latter|there|such)\b",
+    re.IGNORECASE,
+)
+
+
+class ExtractiveAnswerer:
+    """Picks the form that fits: an approved record word for word, whole steps, a table's row, up to three sentences.
+
+    `record_cosine` is how near a question must be to a record's wording for the record to answer it.
+    """
+
+    name = NAME
+
+    def __init__(self, embedder: Embedder, *, record_cosine: float = LEAST_COSINE) -> None:
+        self._embedder = embedder
+        self._record_cosine = record_cosine
+
+    async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
+        """Raises AnswererError if there is nothing to answer from, or no embeddings; TimeoutError."""
+        reading = Reading(question, pack)
+        draft = record_draft(reading, self._record_cosine) or _procedure(reading)
+        if draft is None:
+            async with asyncio.timeout(deadline_s):
+                draft = await self._lines(reading)
+        draft.model = self.name
+        return draft
+
+    async def _lines(self, reading: Reading) -> Draft:
+        candidates = _candidates(reading)
+        if not candidates:
+            raise AnswererError("nothing_to_answer_from")
+        try:
+            vectors = await self._embedder.embed([reading.question, *(plain(each.shown) for each in candidates)])
+        except DomainError as exc:
+            raise AnswererError("no_embeddings") from exc
+        cosines = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
+        scores = [score(reading, line, float(cosine)) for line, cosine in zip(candidates, cosines, strict=True)]
+        best = max(range(len(candidates)), key=lambda at: (scores[at], -at))
+        if candidates[best].kind is BlockKind.ROW:
+            return Draft(claims=[_row_claim(candidates[best])], form=ANSWER_FORM_TABLE_ROW)
+        chosen = _chosen(reading, candidates, scores, best)
+        return Draft(claims=[_sentence_claim(each) for each in chosen], form=ANSWER_FORM_SENTENCES)
+
+
+def _procedure(reading: Reading) -> Draft | None:
+    """Steps, if the question asks what to do or names a code whose page says what to do."""
+    if asks_how(reading.question):
+        found = best_procedures(reading)
+        return in_sequence(found) if found else None
+    if not reading.names or asks_a_fact(reading.question):
+        return None
+    found = procedures_about_names(reading)
+    if not found:
+        return None
+    return in_sequence(found, lead=_meaning(reading, found[0]))
+
+
+def _meaning(reading: Reading, procedure: Procedure) -> list[Claim]:
+    """The sentences with which the page or section begins: what the code means."""
+    own = [each for each in reading.subjects if each.evidence.doc_id == procedure.passage.evidence.doc_id]
+    passage = min(own, key=lambda each: each.evidence.span_start)
+    first = procedure.lead or procedure.steps[0]
+    before = [
+        each
+        for each in passage.lines
+        if each.kind is BlockKind.PARAGRAPH
+        and (passage is not procedure.passage or each.end <= first.start)
+        and _is_answer(each)
+        and not reading.is_about_another(each.shown)
+    ]
+    return [_sentence_claim(each) for each in before[:2]]
+
+
+def _candidates(reading: Reading) -> list[Line]:
+    """The lines worth reading closely, in the passages' order: all of them, or those that cover most."""
+    lines = [line for passage in reading.usable[:_MOST_PASSAGES] for line in passage.lines if _is_answer(line)]
+    if len(lines) > _MOST_CANDIDATES:
+        by_coverage = sorted(
+            range(len(lines)),
+            key=lambda at: (-reading.coverage(lines[at].shown) - lines[at].passage.evidence.score, at),
+        )
+        lines = [lines[at] for at in sorted(by_coverage[:_MOST_CANDIDATES])]
+    return lines
+
+
+def _is_answer(line: Line) -> bool:
+    text = line.shown.rstrip()
+    # What announces a list says nothing without it; questions are headings of a FAQ.
+    return any(char.isalnum() for char in text) and not text.endswith((":", "?"))
+
+
+def _chosen(reading: Reading, candidates: Sequence[Line], scores: Sequence[float], best: int) -> list[Line]:
+    """Up to three sentences of the best one's passage, in its order: what reads on from one to the next comes first."""
+    passage = candidates[best].passage
+    own = {
+        line.index: value
+        for line, value in zip(candidates, scores, strict=True)
+        if line.passage is passage and line.kind is not BlockKind.ROW and not reading.is_about_another(line.shown)
+    }
+    # Compared without what all sentences of the passage have alike.
+    floor = min(own.values(), default=0.0) if len(own) > _MOST_SENTENCES else passage.evidence.score
+    top = scores[best] - floor
+    chosen = {candidates[best].index}
+    _add_what_is_leaned_on(passage.lines, own, chosen)
+    if own and passage in reading.subjects:
+        # The page of a code begins by saying what it means.
+        chosen.add(min(own))
+    for index in sorted(own, key=lambda at: (-own[at] - _NEIGHBOUR * _is_neighbour(passage.lines, chosen, at), at)):
+        if len(chosen) >= _MOST_SENTENCES:
+            break
+        least = _NEXT_TO_IT if _is_neighbour(passage.lines, chosen, index) else _ELSEWHERE
+        if index not in chosen and own[index] - floor >= least * top:
+            chosen.add(index)
+    return [passage.lines[index] for index in sorted(chosen)][:_MOST_SENTENCES]
+
+
+def _add_what_is_leaned_on(lines: Sequence[Line], own: Mapping[int, float], chosen: set[int]) -> None:
+    for index in sorted(chosen):
+        if index - 1 in own and _LEANS.match(lines[index].shown) and _together(lines, index):
+            chosen.add(index - 1)
+
+
+def _is_neighbour(lines: Sequence[Line], chosen: set[int], index: int) -> bool:
+    return (index - 1 in chosen and _together(lines, index)) or (index + 1 in chosen and _together(lines, index + 1))
+
+
+def _together(lines: Sequence[Line], index: int) -> bool:
+    """Whether a sentence and the one before it are of one kind: prose and steps are not mixed."""
+    return index > 0 and lines[index].kind is lines[index - 1].kind
+
+
+def _sentence_claim(line: Line) -> Claim:
+    return Claim(text=_finished(plain(line.shown)), citations=[_citation(line.passage, line.start, line.end)])
+
+
+def _row_claim(line: Line) -> Claim:
+    citations = [_citation(line.passage, line.start, line.end)]
+    if line.header is not None:
+        citations.insert(0, _citation(line.passage, *line.header))
+    return Claim(text=_finished(plain(line.shown)), citations=citations)
+
+
+def _citation(passage: Passage, start: int, end: int) -> Citation:
+    return Citation(chunk_id=passage.evidence.chunk_id, start=start, end=end)
+
+
+def _finished(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…", "。", '"', "”", ")")) else f"{text}."

@@ -1,0 +1,67 @@
+"""Answers that a language model writes from the evidence, as claims with citations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from groundline.evaluation.v1 import evaluation_pb2
+from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_SENTENCES, Citation, Claim, Draft
+from groundline.retrieval.v1.evidence_pb2 import Evidence, EvidencePack
+from meshkit.models.chat import ChatModel
+from meshkit.models.errors import ChatError
+from meshkit.models.structured import complete_json
+from svc_orchestrator.answering.answerer import AnswererError
+from svc_orchestrator.answering.prompt import SCHEMA, passage_ids, prompt
+from svc_orchestrator.answering.quotes import locate
+from svc_orchestrator.answering.reading import Reading
+from svc_orchestrator.answering.wording import plain
+
+MAX_TOKENS = 1_200
+
+
+class LanguageModelAnswerer:
+    """Asks a chat model. A citation whose quote is not in its passage is dropped, and the gate fails the claim."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+
+    @property
+    def name(self) -> str:
+        return self._model.model
+
+    async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
+        """Raises AnswererError if the model fails, is late, or gives nothing usable even when asked a second time."""
+        passages = passage_ids([each.evidence for each in Reading(question, pack).usable])
+        if not passages:
+            raise AnswererError("nothing_to_answer_from")
+        try:
+            completion = await complete_json(
+                self._model, prompt(question, passages), schema=SCHEMA, max_tokens=MAX_TOKENS, deadline_s=deadline_s
+            )
+        except ChatError as exc:
+            raise AnswererError(exc.outcome) from exc
+        claims = _claims(completion.parsed, passages)
+        if not claims:
+            raise AnswererError("no_claims")
+        usage = evaluation_pb2.TokenUsage(
+            prompt_tokens=completion.usage.prompt_tokens, completion_tokens=completion.usage.completion_tokens
+        )
+        return Draft(claims=claims, model=self.name[:256], usage=usage, form=ANSWER_FORM_SENTENCES)
+
+
+def _claims(parsed: Any, passages: Mapping[str, Evidence]) -> list[Claim]:
+    found = []
+    for each in parsed["claims"]:
+        text = plain(each["text"])
+        if text:
+            found.append(Claim(text=text, citations=_citations(each["citations"], passages)))
+    return found
+
+
+def _citations(given: Sequence[Mapping[str, str]], passages: Mapping[str, Evidence]) -> list[Citation]:
+    found = []
+    for each in given:
+        evidence = passages.get(each["passage"].strip().strip("[]").upper())
+        place = locate(each["quote"], evidence.text) if evidence is not None else None
+        if evidence is not None and place is not None:
+            found.append(Citation(chunk_id=evidence.chunk_id, start=place[0], end=place[1]))
+    return found

@@ -1,0 +1,148 @@
+"""Whole procedures: the numbered steps of a passage, from the first to the last, with what leads into them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_PROCEDURE, Citation, Claim, Draft
+from meshkit.text.blocks import Block, BlockKind
+from svc_orchestrator.answering.reading import Passage, Reading
+from svc_orchestrator.answering.wording import plain
+
+_ASKS_HOW = re.compile(
+    r"\bhow (?:do|can|could|should|would|to|does (?:one|someone))\b|\bhow (?:i|we) (?:can|do)\b|\b(?:steps?|guide|"
+    r"instructions?|walk me through)\b|\bwhat (?:do|should|can|must) (?:i|we) do\b|\bnow what\b|\bset(?:ting)? up\b",
+    re.IGNORECASE,
+)
+# "How do I know", "how do I get so many": a fact is wanted, not steps.
+_ASKS_A_FACT = re.compile(
+    r"\bhow (?:many|much|long|often|far|old|big|fast|soon|quickly)\b|\bwhat (?:does|is|happens|changed)\b|\bwhat's\b|"
+    r"^(?:is|are|was|does|do|did|can|could|will|has|have|which|who|when|why)\b",
+    re.IGNORECASE,
+)
+_LEAST_STEPS = 2
+# A procedure must be about as good a find as the best passage.
+_LEAST_SHARE = 0.8
+_MOST_PASSAGES = 5
+_MOST_STEPS = 30
+_MOST_WAYS = 2
+_AS_WELL = 0.3
+_WEIGHT_OF_HEADING = 1.0
+
+
+def asks_how(question: str) -> bool:
+    """Whether the question wants to be told what to do."""
+    return bool(_ASKS_HOW.search(question)) and not asks_a_fact(question)
+
+
+def asks_a_fact(question: str) -> bool:
+    """Whether the question wants a number or a yes rather than steps."""
+    return bool(_ASKS_A_FACT.search(question))
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """Steps 1 to n of one list. `lead` is the paragraph that announces them, if there is one."""
+
+    passage: Passage
+    steps: tuple[Block, ...]
+    lead: Block | None
+
+    @property
+    def text(self) -> str:
+        text = self.passage.evidence.text
+        return text[self.steps[0].start : self.steps[-1].end]
+
+    def claims(self) -> list[Claim]:
+        """Heading and lead-in with the first step's claim; each further step is a claim of its own."""
+        text = self.passage.evidence.text
+        shown = [f"{step.ordinal}. {plain(text[step.body : step.end])}" for step in self.steps]
+        spans = [[step] for step in self.steps]
+        introduction = [plain(self.passage.heading)]
+        if self.lead is not None:
+            introduction.append(plain(text[self.lead.body : self.lead.end]))
+            spans[0].insert(0, self.lead)
+        shown[0] = "\n".join((*filter(None, introduction), shown[0]))
+        chunk_id = self.passage.evidence.chunk_id
+        return [
+            Claim(text=each, citations=[Citation(chunk_id=chunk_id, start=b.start, end=b.end) for b in cited])
+            for each, cited in zip(shown, spans, strict=True)
+        ]
+
+
+def in_sequence(found: Sequence[Procedure], lead: Sequence[Claim] = ()) -> Draft:
+    """A draft of the procedures, one after the other, behind `lead`."""
+    return Draft(claims=[*lead, *(claim for each in found for claim in each.claims())], form=ANSWER_FORM_PROCEDURE)
+
+
+def procedures(passage: Passage) -> list[Procedure]:
+    """The passage's numbered lists that begin with 1 and miss no number."""
+    found: list[Procedure] = []
+    run: list[Block] = []
+    before: Block | None = None
+    for block in [*passage.blocks, None]:
+        if block is not None and block.kind is BlockKind.ITEM and run and _continues(run, block):
+            if block.ordinal is not None and block.depth <= run[0].depth:
+                run.append(block)
+            else:
+                # What is indented below a step belongs to it.
+                run[-1] = _joined(run[-1], block)
+            continue
+        if len(run) >= _LEAST_STEPS:
+            found.append(Procedure(passage, tuple(run[:_MOST_STEPS]), before))
+        run = []
+        if block is not None and block.kind is BlockKind.ITEM and block.ordinal == 1:
+            run = [block]
+        else:
+            before = block if block is not None and _announces(passage, block) else None
+    return [each for each in found if len(each.steps) < _MOST_STEPS]
+
+
+def best_procedures(reading: Reading) -> list[Procedure]:
+    """The procedure that fits the question, if the passages that were found best hold one; and another way, if its
+    document gives one that fits about as well."""
+    if not reading.usable:
+        return []
+    least = reading.usable[0].evidence.score * _LEAST_SHARE
+    near = [each for each in reading.usable[:_MOST_PASSAGES] if each.evidence.score >= least]
+    return _best(reading, [each for passage in near for each in procedures(passage)])
+
+
+def procedures_about_names(reading: Reading) -> list[Procedure]:
+    """The procedures of the page or section whose title holds all exact names of the question."""
+    return _best(reading, [each for passage in reading.subjects for each in procedures(passage)])
+
+
+def _best(reading: Reading, candidates: Sequence[Procedure]) -> list[Procedure]:
+    fits = [(_fit(reading, each), each) for each in candidates if not reading.is_about_another(each.passage.heading)]
+    if not fits:
+        return []
+    top, best = max(fits, key=lambda each: (each[0], -each[1].passage.rank, -each[1].steps[0].start))
+    page = [each for each in reading.usable if each.evidence.doc_id == best.passage.evidence.doc_id]
+    ways = [
+        each
+        for passage in page
+        for each in procedures(passage)
+        if _fit(reading, each) >= top - _AS_WELL and not reading.is_about_another(passage.heading)
+    ]
+    return sorted(ways, key=lambda each: (each.passage.evidence.span_start, each.steps[0].start))[:_MOST_WAYS]
+
+
+def _fit(reading: Reading, procedure: Procedure) -> float:
+    heading = reading.coverage(procedure.passage.context) * _WEIGHT_OF_HEADING
+    return procedure.passage.evidence.score + 0.5 * heading + 0.5 * reading.coverage(procedure.text)
+
+
+def _continues(run: Sequence[Block], block: Block) -> bool:
+    if block.depth > run[0].depth:
+        return True
+    return block.ordinal == (run[-1].ordinal or 0) + 1
+
+
+def _announces(passage: Passage, block: Block) -> bool:
+    text = passage.evidence.text[block.start : block.end].rstrip()
+    return block.kind is BlockKind.PARAGRAPH and text.endswith(":")
+
+
+def _joined(step: Block, below: Block) -> Block:
+    return Block(step.kind, step.start, step.body, below.end, step.ordinal, step.depth)

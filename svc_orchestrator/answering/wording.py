@@ -1,0 +1,35 @@
+"""From a draft to the customer's text, and from evidence to words without markup."""
+
+import re
+
+from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_PROCEDURE, Draft
+
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"]*\")?\)")
+_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_\n]+?)(?<=\S)\1(?![\w*])")
+_CODE = re.compile(r"(`{1,3})([^`\n]+)\1")
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+", re.MULTILINE)
+_SPACE = re.compile(r"[ \t]*\n[ \t]*|[ \t]{2,}")
+
+
+def plain(text: str) -> str:
+    """`text` without Markdown's marks, on one line. What looks like markup but isn't (`a_b`, `2*3`) is kept."""
+    bare = _HEADING.sub("", _LINK.sub(r"\1", text))
+    while (without := _EMPHASIS.sub(r"\2", bare)) != bare:
+        bare = without
+    return _SPACE.sub(" ", _CODE.sub(r"\2", bare)).strip()
+
+
+def to_text(draft: Draft) -> tuple[str, list[tuple[int, int]]]:
+    """The text for the customer, and each claim's place in it (code points, half-open), in the draft's order.
+
+    Steps stand on lines of their own, sentences in one paragraph. Every character that is not white space between
+    claims belongs to exactly one of them.
+    """
+    text, spans = "", list[tuple[int, int]]()
+    between = "\n" if draft.form == ANSWER_FORM_PROCEDURE else " "
+    for claim in draft.claims:
+        if text:
+            text += "\n" if "\n" in claim.text or text.endswith(":") else between
+        spans.append((len(text), len(text) + len(claim.text)))
+        text += claim.text
+    return text, spans
