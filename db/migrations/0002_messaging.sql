@@ -20,7 +20,8 @@ CREATE TABLE messaging.outbox (
     done_at timestamptz
 ) WITH (fillfactor = 80);
 
-CREATE INDEX outbox_due_idx ON messaging.outbox (next_attempt_at) WHERE status = 'pending';
+-- Claims are made by type, oldest due first.
+CREATE INDEX outbox_due_idx ON messaging.outbox (type, next_attempt_at, outbox_id) WHERE status = 'pending';
 CREATE INDEX outbox_order_idx ON messaging.outbox (ordering_key, outbox_id) WHERE status = 'pending';
 CREATE INDEX outbox_dead_idx ON messaging.outbox (outbox_id) WHERE status = 'dead';
 CREATE INDEX outbox_done_idx ON messaging.outbox (done_at) WHERE status = 'done';

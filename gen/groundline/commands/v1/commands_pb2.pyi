@@ -71,7 +71,7 @@ class Command(_message.Message):
 
     @_builtins.property
     def index_case(self) -> Global___IndexCase:
-        """Index a case, so that it is found once it is approved."""
+        """Index a case: for agents while it is pending, for those who may read it once it is approved."""
 
     def __init__(
         self,
@@ -349,7 +349,7 @@ Global___IngestDocument: _TypeAlias = IngestDocument  # noqa: Y015
 
 @_typing.final
 class IndexCase(_message.Message):
-    """Index a case. Key: `index-case:` and the case's id."""
+    """Index a case in the state that it has by now. Key: `index-case:`, the case's id and the state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -124,9 +124,9 @@ class KnowledgeBase(_message.Message):
     display_name: _builtins.str
     """What a person calls it."""
     chunk_count: _builtins.int
-    """Searchable chunks."""
+    """Searchable chunks that the caller may read."""
     document_count: _builtins.int
-    """Documents that are not deleted."""
+    """Documents that are not deleted and that the caller may read."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""

@@ -190,9 +190,9 @@ class QueryTerm(_message.Message):
     lexeme: _builtins.str
     """The word's stem in the knowledge base's text configuration."""
     document_frequency: _builtins.int
-    """How many chunks of the knowledge base hold it."""
+    """How many chunks that the principal may read hold it."""
     idf: _builtins.float
-    """Its weight: ln(1 + (N − df + 0.5) / (df + 0.5)), N the chunks in the knowledge base (BM25's idf)."""
+    """Its weight: ln(1 + (N − df + 0.5) / (df + 0.5)), N the chunks that the principal may read (BM25's idf)."""
     def __init__(
         self,
         *,
@@ -259,7 +259,7 @@ class RetrievalDiagnostics(_message.Message):
     query: _builtins.str
     """The query as it was embedded and matched."""
     corpus_chunks: _builtins.int
-    """Chunks in the knowledge base, for all principals."""
+    """Chunks in the knowledge base that the principal may read."""
     config_id: _builtins.str
     """The version of weights, stop list and bounds."""
     embedding_model: _builtins.str
