@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,9 @@ UNREACHABLE = "UNREACHABLE"
 
 def service_health(port: int, timeout_s: float = 2.0) -> str:
     """SERVING, NOT_SERVING or UNREACHABLE: what the service at `port` says of itself as a whole."""
+    # While services start, this is asked often, and a channel costs more than a refused connection.
+    if not _listens(port, timeout_s):
+        return UNREACHABLE
     # A global subchannel pool would remember a refused connection and wait before it tries again.
     with grpc.insecure_channel(f"{HOST}:{port}", options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
         check = channel.unary_unary(
@@ -30,6 +34,14 @@ def service_health(port: int, timeout_s: float = 2.0) -> str:
         except grpc.RpcError:
             return UNREACHABLE
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
+
+
+def _listens(port: int, timeout_s: float) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout_s).close()
+    except OSError:
+        return False
+    return True
 
 
 def edge_health(port: int, timeout_s: float = 2.0) -> str:
@@ -69,4 +81,4 @@ def wait_until_serving(
         waiting = {name: probes[name] for name in unwell}
         if not waiting or time.monotonic() > deadline or given_up(waiting) is not None:
             return unwell
-        time.sleep(0.05)
+        time.sleep(0.1)

@@ -277,7 +277,8 @@ class Stack:
 
     def client_environment(self) -> dict[str, str]:
         """The environment for a `groundline` command that works on this stack."""
-        return {**processes.inherited_environment(), "GROUNDLINE_HOME": str(self.home.path)}
+        own = {"GROUNDLINE_HOME": str(self.home.path), "GROUNDLINE_EDGE": self.edge_target}
+        return {**processes.inherited_environment(), **own}
 
     # -- health --------------------------------------------------------------------------------------------------
 
