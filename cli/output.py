@@ -69,6 +69,21 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
         say(f"{name.ljust(width)}  {value}")
 
 
+def labelled(label: str, text: str, *, width: int, style: str = "") -> None:
+    """A line of a dialogue: who on the left, the words beside it, never below it."""
+    if sys.stdout.isatty():
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=width - 1, no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(clean(label), style=style or "bold"), Text(clean(text), style=style))
+        Console().print(grid)
+        return
+    first, *others = clean(text).splitlines() or [""]
+    print(f"{label:<{width}}{first}")
+    for line in others:
+        print(f"{'':<{width}}{line}")
+
+
 def clean(text: str) -> str:
     """Without what could move the cursor, change colours or hide text in a terminal."""
     return "".join(char for char in text if char in _KEPT_CONTROLS or (char.isprintable() or char == " "))

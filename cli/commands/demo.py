@@ -12,6 +12,8 @@ from cli.options import EdgeOption, JsonOption
 if TYPE_CHECKING:
     from cli.demo import Story
 
+_LABEL_WIDTH = 14
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -91,11 +93,11 @@ class _Printed:
         say(f"\n{number}/{_steps()}  {title}", "bold cyan")
 
     def line(self, who: str, text: str) -> None:
-        from cli.output import say
+        from cli.output import labelled
 
-        say(f"  {who:<12}{text}" if who else f"  {text}")
+        labelled(f"  {who}", text, width=_LABEL_WIDTH)
 
     def stage(self, name: str) -> None:
-        from cli.output import say
+        from cli.output import labelled
 
-        say(f"  {'…':<12}{name}", "dim")
+        labelled("  …", name, width=_LABEL_WIDTH, style="dim")

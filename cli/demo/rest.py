@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +25,8 @@ class Rest:
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
         self.client = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_S)
+        # Each call carries its own credential. The session's cookie is for browsers, who prove their origin with it.
+        self.client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     async def __aenter__(self) -> Rest:
         return self

@@ -163,7 +163,7 @@ class _Demo:
         reply = await conversation.until(arrived, "the agent's reply", self._timeout_s)
         _hold(reply["content"] == REPLY, "the reply arrived word for word", reply["content"])
         self._story.reply = reply
-        self._narrator.line(f"agent {reply.get('author_name', '')}".strip(), reply["content"])
+        self._narrator.line("agent", reply["content"])
 
     async def _agent_resolves(self, conversation: Conversation) -> None:
         self._narrator.step(4, "The agent resolves the ticket")
