@@ -65,12 +65,11 @@ def state(sentence: str) -> Statement:
     content = frozenset(
         each.stem
         for each in found
-        if not (each.stop or each.numeric or each.start in quantity_at or is_unit(each.text))
+        if not (each.stop or each.numeric or each.start in quantity_at or is_unit(each.text) or _is_month(each))
     )
-    months = frozenset(word for word in lower if word in _MONTHS and word != "may")
+    months = {each.text.lower() for each in found if _is_month(each)}
     return Statement(
-        content=frozenset(stem for stem in content if stem not in _SAME_SAID_OTHERWISE and stem not in NEGATIONS)
-        - months,
+        content=frozenset(stem for stem in content if stem not in _SAME_SAID_OTHERWISE and stem not in NEGATIONS),
         names=_names(found, lower, named_numbers),
         values=(
             *(
@@ -95,6 +94,7 @@ def _named_numbers(sentence: str, found: list[Word], quantity_at: Mapping[int, Q
         and not quantity_at[number.start].unit
         and word.text[0].isupper()
         and not word.stop
+        and not _is_month(word)
         and word.text.lower() not in _VALUE_NOUNS
         and sentence[word.end : number.start] == " "
     }
@@ -113,7 +113,7 @@ def _names(found: list[Word], lower: list[str], named_numbers: Mapping[int, Word
 def _is_name(word: Word, *, first: bool) -> bool:
     if any(char.isdigit() for char in word.text):
         return any(char.isalpha() for char in word.text)
-    if word.stop or not word.text[0].isupper():
+    if word.stop or not word.text[0].isupper() or _is_month(word):
         return False
     # A sentence's first word is written large whatever it is, unless it is large throughout.
     return not first or (len(word.text) > 1 and word.text.isupper())
@@ -134,7 +134,12 @@ def _first_content(after: list[Word]) -> str:
 
 
 def _tells(word: Word) -> bool:
-    return not word.stop and not word.numeric and word.stem not in _SAME_SAID_OTHERWISE
+    return not (word.stop or word.numeric or _is_month(word) or word.stem in _SAME_SAID_OTHERWISE)
+
+
+def _is_month(word: Word) -> bool:
+    # "May" begins too many sentences that are about no month.
+    return word.text.lower() in _MONTHS and word.text.lower() != "may"
 
 
 _MARKUP = re.compile(r"[*_`#|]+")

@@ -1,7 +1,8 @@
 """Two current sources that state different things. Few false alarms come before finding everything."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from groundline.evaluation.v1.evaluation_pb2 import ConflictPair
@@ -19,7 +20,7 @@ _MOST_PAIRS = 32
 # A passage that scores below this share of the best is not evidence for this question.
 _LEAST_SHARE = 0.5
 # How near to the question's best statement a statement must be to matter for it.
-_NEAR_BEST = 0.6
+_NEAR_BEST = 0.5
 
 _LEAST_SHARED = 3
 _LEAST_SHARED_WITH_NAMES = 4
@@ -70,9 +71,25 @@ def differing_versions(case: Case) -> list[Pair]:
         pair
         for one, other in combinations(_candidates(case), 2)
         if not _one_version(one, other)
-        for pair in disagreements(one, other)
+        for pair in _version_disagreements(case, one, other)
     )
     return list(_that_matter(case, pairs))[:_MOST_PAIRS]
+
+
+def _version_disagreements(case: Case, one: Passage, other: Passage) -> Iterator[Pair]:
+    """As `disagreements`, but each page's own version counts for nothing: `Acme 2` and `Acme 3` are one name."""
+    for line in one.lines:
+        for other_line in other.lines:
+            if disagree(_without_version(case, one, line), _without_version(case, other, other_line)):
+                yield Pair(one, line, other, other_line)
+
+
+def _without_version(case: Case, passage: Passage, line: Line) -> Line:
+    names = "|".join(re.escape(each) for each in sorted(case.versioned_names))
+    if not names:
+        return line
+    own = re.compile(rf"\b({names})[\s-]?{re.escape(version_of(passage.evidence))}\b", re.IGNORECASE)
+    return replace(line, text=own.sub(r"\1", line.text))
 
 
 def disagreements(one: Passage, other: Passage) -> Iterator[Pair]:
@@ -113,7 +130,7 @@ def _candidates(case: Case) -> list[Passage]:
 
 def _that_matter(case: Case, pairs: Iterable[Pair]) -> Iterator[Pair]:
     """Pairs on what was asked; with a draft, of those only what touches a cited passage, and all on a cited span."""
-    best = max((_relevance(case, passage, line) for passage in case.usable for line in passage.lines), default=0.0)
+    best = max((_relevance(case, line) for passage in case.usable for line in passage.lines), default=0.0)
     least = case.thresholds["coverage"]
     cited = {each.evidence.chunk_id for each in case.cited}
     spans = [span for claim in (case.draft.claims if case.draft is not None else ()) for span in case.spans(claim)]
@@ -122,13 +139,13 @@ def _that_matter(case: Case, pairs: Iterable[Pair]) -> Iterator[Pair]:
             yield pair
             continue
         touched = not cited or pair.one.evidence.chunk_id in cited or pair.other.evidence.chunk_id in cited
-        near = max(_relevance(case, pair.one, pair.line), _relevance(case, pair.other, pair.other_line))
+        near = max(_relevance(case, pair.line), _relevance(case, pair.other_line))
         if touched and near >= max(_NEAR_BEST * best, least):
             yield pair
 
 
-def _relevance(case: Case, passage: Passage, line: Line) -> float:
-    return case.coverage(line.stems | passage.context_stems)
+def _relevance(case: Case, line: Line) -> float:
+    return case.coverage(line.stems)
 
 
 def _is_cited(passage: Passage, line: Line, spans: Sequence[tuple[Passage, int, int]]) -> bool:

@@ -37,13 +37,12 @@ def product_version(case: Case) -> Finding:
     elif differing_versions(case):
         return Finding(0.0, "no version is named, and the documents of two versions differ")
     if case.draft is None:
-        fitting = any(each.score > 0 for each in case.usable)
-        return Finding(1.0) if fitting or not case.passages else Finding(0.0, "all is for another version")
+        ruled_out = any(not is_for(each.evidence, case.named_versions) for each in case.passages)
+        return Finding(0.0, "all is for another version") if ruled_out and not case.usable else Finding(1.0)
     claims = case.draft.claims
     wrong = sum(_is_about_another(case, each) for each in claims)
-    return Finding(
-        1 - wrong / len(claims) if claims else 1.0, f"{wrong} claims are about another version" if wrong else ""
-    )
+    note = f"{wrong} claims are about another version" if wrong else ""
+    return Finding(1 - wrong / len(claims) if claims else 1.0, note)
 
 
 def _is_about_another(case: Case, claim: Claim) -> bool:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import Counter
 from itertools import pairwise
 
 from groundline.evaluation.v1.evaluation_pb2 import Claim, ClaimSupport
@@ -61,7 +60,9 @@ def _containment(case: Case, text: str, spans: list[tuple[Passage, int, int]]) -
         there |= {each.stem for each in words(passage.evidence.text[start:end])}
         there |= passage.context_stems
         there |= {each.stem for each in words(_headers(passage, start, end))}
-    said = Counter(each.stem for each in words(text) if not each.stop)
+    numbers = {each.start for each in quantities(text)}
+    # Numbers are judged by their value elsewhere: "forty" is 40.
+    said = {each.stem for each in words(text) if not each.stop and (each.numeric or each.start not in numbers)}
     weights = {stem: _rarity(case, stem) for stem in sorted(said)}
     total = math.fsum(weights.values())
     if not total:
@@ -89,7 +90,10 @@ def _is_there(quantity: Quantity, there: list[Quantity], context: str) -> bool:
     if not same:
         # As part of a longer name: "2" of "LM2-NODE", "4012" of "E-4012".
         return not quantity.unit and len(quantity.value) > 1 and stands_in(quantity.value, context)
-    return not quantity.unit or any(each.unit in ("", quantity.unit) for each in same)
+    if not quantity.unit or any(each.unit == quantity.unit for each in same):
+        return True
+    # "5 and 10 minutes": the unit stands with another number.
+    return any(not each.unit for each in same) and any(each.unit == quantity.unit for each in there)
 
 
 def _invents_name(said: str, context: str) -> bool:

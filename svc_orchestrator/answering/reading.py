@@ -142,8 +142,8 @@ class Reading:
 
     @cached_property
     def subjects(self) -> list[Passage]:
-        """The passages about the exact names in the question, best first: under a heading with all of them, or on a page
-        with all of them in its title and no such heading."""
+        """The passages about the exact names in the question, best first: under a heading with all of them, or on a
+        page with all of them in its title and no such heading."""
         by_heading = [each for each in self.usable if self.holds_names([*each.evidence.heading_path])]
         headed = {each.evidence.doc_id for each in by_heading}
         by_title = [

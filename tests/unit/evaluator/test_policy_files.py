@@ -1,0 +1,65 @@
+"""Policies are checked when they are read, and found by version."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from svc_evaluator.policy_files import SHIPPED, Policies, PolicyNotFound, read_policy
+
+
+def shipped() -> dict[str, Any]:
+    return json.loads(next(SHIPPED.glob("*.json")).read_text(encoding="utf-8"))
+
+
+def write(folder: Path, policy: dict[str, Any], name: str = "policy.json") -> Path:
+    file = folder / name
+    file.write_text(json.dumps(policy), encoding="utf-8")
+    return file
+
+
+def test_the_greatest_version_is_in_force_unless_one_is_named(tmp_path: Path) -> None:
+    write(tmp_path, shipped() | {"version": "9999-01-01-strict"})
+    policies = Policies.from_folders(SHIPPED, tmp_path)
+    assert policies.get().version == "9999-01-01-strict"
+    named = shipped()["version"]
+    assert Policies.from_folders(SHIPPED, tmp_path, in_force=named).get().version == named
+    assert policies.get(named).version == named
+    with pytest.raises(PolicyNotFound) as refused:
+        policies.get("1999-01-01-none")
+    assert refused.value.metadata == {"policy_version": "1999-01-01-none"}
+
+
+def test_without_the_policy_in_force_nothing_starts(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no policy 'x'"):
+        Policies.from_folders(SHIPPED, in_force="x")
+    with pytest.raises(ValueError, match="there are: none"):
+        Policies.from_folders(tmp_path)
+
+
+def test_a_version_is_never_reused(tmp_path: Path) -> None:
+    write(tmp_path, shipped())
+    with pytest.raises(ValueError, match="is in another file"):
+        Policies.from_folders(SHIPPED, tmp_path)
+
+
+def test_what_is_wrong_with_a_policy_is_said(tmp_path: Path) -> None:
+    good = shipped()
+    thresholds = good["thresholds"]
+    broken: dict[str, dict[str, Any]] = {
+        "no threshold for coverage": {"thresholds": [each for each in thresholds if each["name"] != "coverage"]},
+        "unknown signal mood": {"thresholds": [*thresholds, {"name": "mood", "threshold": 1}]},
+        "conflict is there twice": {"thresholds": [*thresholds, {"name": "conflict", "threshold": 0}]},
+        "stale can't bear a weight": {
+            "thresholds": [each | ({"weight": 1} if each["name"] == "stale" else {}) for each in thresholds]
+        },
+        "a number is not finite": {"intercept": "NaN"},
+        "version": {"version": ""},
+        "required_slots": {"topics": [{"name": "t", "phrases": ["x"], "required_slots": ["mood"]}]},
+        "Message type": {"colour": "red"},
+    }
+    for number, (message, change) in enumerate(broken.items()):
+        with pytest.raises(ValueError, match=message) as refused:
+            read_policy(write(tmp_path, good | change, f"{number}.json"))
+        assert f"{number}.json is not a policy" in str(refused.value)
