@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 
@@ -75,12 +75,17 @@ class _Following:
             try:
                 found = await self._read()
                 if found is not None:
-                    return found
+                    return await self._with_session(found)
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
             # The stream had its time or the edge went away for a moment: go on where it ended.
             await asyncio.sleep(RECONNECT_S)
+
+    async def _with_session(self, found: Outcome) -> Outcome:
+        """The outcome with the session as it is now: an answer may have come before any word of its session."""
+        read = await self._mesh.conversation.GetSession(service_pb.GetSessionRequest(session_id=self._session_id))
+        return replace(found, session=read.session)
 
     async def _read(self) -> Outcome | None:
         request = service_pb.WatchSessionRequest(session_id=self._session_id, after_event_id=self._after)

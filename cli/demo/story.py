@@ -76,17 +76,25 @@ class _Demo:
         self._knowledge_base = knowledge_base
         self._timeout_s = timeout_s
         self._story = Story()
+        self._number = 0
+
+    def _step(self, title: str) -> None:
+        self._number += 1
+        self._narrator.step(self._number, title)
 
     async def play(self) -> Story:
         started = time.monotonic()
-        await self._forget_earlier_runs()
-        await self._answered_from_documents()
-        async with self._customer() as conversation:
-            await self._handed_over(conversation)
-            await self._agent_replies(conversation)
-            await self._agent_resolves(conversation)
-        await self._case_approved()
-        await self._answered_from_the_case()
+        try:
+            await self._forget_earlier_runs()
+            await self._answered_from_documents()
+            async with self._customer() as conversation:
+                await self._handed_over(conversation)
+                await self._agent_replies(conversation)
+                await self._agent_resolves(conversation)
+            await self._case_approved()
+            await self._answered_from_the_case()
+        except DemoFailed as failed:
+            raise DemoFailed(f"step {self._number} of {STEPS} did not hold: {failed}") from failed
         self._story.seconds = time.monotonic() - started
         return self._story
 
@@ -115,14 +123,14 @@ class _Demo:
         return gone or None
 
     async def _answered_from_documents(self) -> None:
-        self._narrator.step(1, "A question that the documents answer")
+        self._step("A question that the documents answer")
         async with self._customer() as conversation:
             self._story.answer = await self._ask(conversation, ANSWERABLE)
         sources = {each["doc_uri"] for each in self._story.answer["citations"]}
         _hold(any(uri.endswith(ANSWER_IS_IN) for uri in sources), f"cited {ANSWER_IS_IN}", sources)
 
     async def _handed_over(self, conversation: Conversation) -> None:
-        self._narrator.step(2, "A question that they don't answer")
+        self._step("A question that they don't answer")
         await self._post(conversation, UNANSWERABLE)
 
         def escalated(seen: Conversation) -> str | None:
@@ -153,7 +161,7 @@ class _Demo:
         self._narrator.line("found", f"{len(found)} passages" + (f", nearest: {titles}" if titles else ""))
 
     async def _agent_replies(self, conversation: Conversation) -> None:
-        self._narrator.step(3, "An agent replies in the same conversation")
+        self._step("An agent replies in the same conversation")
         body = {"body": REPLY, "visibility": "COMMENT_VISIBILITY_PUBLIC", "request_id": f"demo:{uuid.uuid4()}"}
         await self._rest.post(f"/v1/tickets/{self._story.ticket['ticket_id']}/comments", self._agent, body)
 
@@ -166,7 +174,7 @@ class _Demo:
         self._narrator.line("agent", reply["content"])
 
     async def _agent_resolves(self, conversation: Conversation) -> None:
-        self._narrator.step(4, "The agent resolves the ticket")
+        self._step("The agent resolves the ticket")
         path = f"/v1/tickets/{self._story.ticket['ticket_id']}"
         current = (await self._rest.get(path, self._agent))["ticket"]
         change = {"status": "TICKET_STATUS_RESOLVED", "etag": current["etag"]}
@@ -179,7 +187,7 @@ class _Demo:
         self._narrator.line("desk", "the ticket and the conversation are resolved")
 
     async def _case_approved(self) -> None:
-        self._narrator.step(5, "What was learned waits for a person, who approves it")
+        self._step("What was learned waits for a person, who approves it")
         ticket_id = self._story.ticket["ticket_id"]
 
         async def written() -> Json | None:
@@ -213,7 +221,7 @@ class _Demo:
         self._narrator.line("agent", "approved")
 
     async def _answered_from_the_case(self) -> None:
-        self._narrator.step(6, "Another customer asks the same in other words")
+        self._step("Another customer asks the same in other words")
         async with self._customer() as conversation:
             self._story.learned = await self._ask(conversation, SIMILAR)
         cited = {each["doc_id"] for each in self._story.learned["citations"]}
