@@ -19,8 +19,10 @@ _MOST_PASSAGES = 12
 _MOST_PAIRS = 32
 # A passage that scores below this share of the best is not evidence for this question.
 _LEAST_SHARE = 0.5
-# How near to the question's best statement a statement must be to matter for it.
-_NEAR_BEST = 0.5
+# How near to the question's best statement a statement must be to matter for it; less, if the question asks for just
+# that which its number counts.
+_NEAR_BEST = 0.6
+_NEAR_BEST_IF_ASKED = 0.35
 
 _LEAST_SHARED = 3
 _LEAST_SHARED_WITH_NAMES = 4
@@ -140,8 +142,16 @@ def _that_matter(case: Case, pairs: Iterable[Pair]) -> Iterator[Pair]:
             continue
         touched = not cited or pair.one.evidence.chunk_id in cited or pair.other.evidence.chunk_id in cited
         near = max(_relevance(case, pair.line), _relevance(case, pair.other_line))
-        if touched and near >= max(_NEAR_BEST * best, least):
+        share = _NEAR_BEST_IF_ASKED if _is_asked(case, pair) else _NEAR_BEST
+        if touched and near >= max(share * best, least):
             yield pair
+
+
+def _is_asked(case: Case, pair: Pair) -> bool:
+    """Whether the question has a word for what the numbers count: `Nodes`, in "up to 6 Nodes"."""
+    lexemes = {each.lexeme for each in case.terms}
+    values = (*pair.line.statement.values, *pair.other_line.statement.values)
+    return any(each.before in lexemes or each.after in lexemes for each in values)
 
 
 def _relevance(case: Case, line: Line) -> float:
