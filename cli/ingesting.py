@@ -135,6 +135,10 @@ async def send(
     async with asyncio.TaskGroup() as group:
         for _ in range(min(CONCURRENCY, len(sources))):
             group.create_task(work())
+    # By name, not by who was answered first.
+    report.changed.sort(key=lambda each: each.uri)
+    report.unchanged.sort(key=lambda each: each.uri)
+    report.failed.sort(key=lambda each: each.uri)
     return report
 
 
