@@ -30,6 +30,10 @@ env: $(ENV)  ## Build .venv from requirements.lock, if either changed
 gen: $(ENV)  ## Write gen/ from proto/: stubs, types, descriptor set, OpenAPI
 	@python -m tools.generate gen
 
+.PHONY: schema
+schema: $(ENV)  ## Write db/schema.sql: what all migrations add up to
+	@python -m tools.schema_snapshot
+
 .PHONY: vendor
 vendor: $(ENV)  ## Write third_party/ from the locked wheels
 	@python -m tools.vendor third_party

@@ -84,6 +84,10 @@ class PostgresServer:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [str(self._programs / "postgres"), "-D", str(self.data_dir), *options]
 
+    def program(self, name: str) -> str:
+        """The path of a client program of the server's own release, such as `pg_dump`."""
+        return str(self._programs / name)
+
     def prepare(self, timeout_s: float = 60) -> None:
         """Makes the folders and, the first time, the cluster. Raises PostgresError."""
         try:

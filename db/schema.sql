@@ -1,0 +1,620 @@
+-- Made by `make schema` from db/migrations. Not applied by anything: it is for reading.
+
+CREATE SCHEMA conversation;
+
+CREATE SCHEMA knowledge;
+
+CREATE SCHEMA messaging;
+
+CREATE SCHEMA ticketing;
+
+CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public;
+
+COMMENT ON EXTENSION pg_stat_statements IS 'track planning and execution statistics of all SQL statements executed';
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
+
+COMMENT ON EXTENSION pg_trgm IS 'text similarity measurement and index searching based on trigrams';
+
+CREATE EXTENSION IF NOT EXISTS unaccent WITH SCHEMA public;
+
+COMMENT ON EXTENSION unaccent IS 'text search dictionary that removes accents';
+
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
+
+COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
+
+CREATE FUNCTION knowledge.count_chunks() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+DECLARE
+    step integer := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
+BEGIN
+    IF NOT EXISTS (SELECT FROM changed) THEN
+        RETURN NULL;
+    END IF;
+    -- The base's row first: it is the lock that orders all writers of one knowledge base.
+    UPDATE knowledge.knowledge_bases b
+    SET index_version = b.index_version + 1
+    FROM (SELECT DISTINCT knowledge_base FROM changed) c
+    WHERE b.name = c.knowledge_base;
+    INSERT INTO knowledge.corpus_stats AS t (knowledge_base, acl, chunk_count, word_count)
+    SELECT c.knowledge_base, c.acl, step * count(*), step * sum(c.word_count)
+    FROM changed c
+    GROUP BY 1, 2
+    ORDER BY 1, 2
+    ON CONFLICT (knowledge_base, acl)
+        DO UPDATE SET chunk_count = t.chunk_count + excluded.chunk_count,
+            word_count = t.word_count + excluded.word_count;
+    INSERT INTO knowledge.term_stats AS t (knowledge_base, lexeme, acl, document_frequency)
+    SELECT c.knowledge_base, l.lexeme, c.acl, step * count(*)
+    FROM changed c, unnest(c.tsvector_column) AS l
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3
+    ON CONFLICT (knowledge_base, lexeme, acl)
+        DO UPDATE SET document_frequency = t.document_frequency + excluded.document_frequency;
+    IF step < 0 THEN
+        DELETE FROM knowledge.corpus_stats t
+        USING (SELECT DISTINCT c.knowledge_base, c.acl FROM changed c) g
+        WHERE t.knowledge_base = g.knowledge_base AND t.acl = g.acl AND t.chunk_count <= 0;
+        DELETE FROM knowledge.term_stats t
+        USING (SELECT DISTINCT c.knowledge_base, l.lexeme, c.acl FROM changed c, unnest(c.tsvector_column) AS l) g
+        WHERE t.knowledge_base = g.knowledge_base AND t.lexeme = g.lexeme AND t.acl = g.acl
+            AND t.document_frequency <= 0;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION knowledge.register_embedding_model(model text, dims integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('knowledge.embedding_models'));
+    INSERT INTO knowledge.embedding_models (name, dimension) VALUES (model, dims) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        IF (SELECT dimension FROM knowledge.embedding_models WHERE name = model) <> dims THEN
+            RAISE EXCEPTION 'embedding model % is known with another dimension', model;
+        END IF;
+        RETURN;
+    END IF;
+    EXECUTE format(
+        'CREATE INDEX %I ON knowledge.doc_embeddings USING hnsw ((embedding_vector::vector(%s)) vector_cosine_ops) '
+        'WHERE embedding_model = %L',
+        'doc_embeddings_hnsw_' || substr(md5(model), 1, 12), dims, model);
+END
+$$;
+
+CREATE TABLE conversation.events (
+    event_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    type text NOT NULL,
+    payload_json jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT events_type_check CHECK ((type = ANY (ARRAY['turn'::text, 'escalated'::text, 'resolved'::text, 'reopened'::text, 'agent_replied'::text, 'ticket_attached'::text])))
+);
+
+CREATE TABLE conversation.leases (
+    session_id uuid NOT NULL,
+    token bigint NOT NULL,
+    holder text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    failed_turns integer DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE conversation.messages (
+    message_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    role text NOT NULL,
+    content text NOT NULL,
+    metadata_json jsonb DEFAULT '{}'::jsonb NOT NULL,
+    in_reply_to uuid,
+    request_id text,
+    source_comment_id uuid,
+    handled_by uuid,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['customer'::text, 'assistant'::text, 'agent'::text, 'system'::text])))
+)
+WITH (fillfactor='90');
+
+CREATE TABLE conversation.ratings (
+    message_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    rating text NOT NULL,
+    comment text DEFAULT ''::text NOT NULL,
+    rated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT ratings_rating_check CHECK ((rating = ANY (ARRAY['helpful'::text, 'not_helpful'::text])))
+);
+
+CREATE TABLE conversation.sessions (
+    session_id uuid NOT NULL,
+    channel text NOT NULL,
+    customer_id text,
+    customer_verified boolean DEFAULT false NOT NULL,
+    customer_groups text[] DEFAULT '{}'::text[] NOT NULL,
+    knowledge_base text NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    last_activity_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    status text DEFAULT 'open'::text NOT NULL,
+    summary_current text DEFAULT ''::text NOT NULL,
+    latest_response_message_id uuid,
+    ticket_id uuid,
+    escalation_reason text,
+    escalation_event_id uuid,
+    revision bigint DEFAULT 0 NOT NULL,
+    last_sequence bigint DEFAULT 0 NOT NULL,
+    context_after_sequence bigint DEFAULT 0 NOT NULL,
+    request_owner text,
+    request_id text,
+    request_sha256 bytea,
+    CONSTRAINT sessions_status_check CHECK ((status = ANY (ARRAY['open'::text, 'escalated'::text, 'resolved'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE knowledge.answered_requests (
+    method text NOT NULL,
+    subject text NOT NULL,
+    request_id text NOT NULL,
+    request_sha256 bytea NOT NULL,
+    resource text NOT NULL,
+    changed boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE knowledge.case_summaries (
+    case_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    ticket_id uuid NOT NULL,
+    knowledge_base text NOT NULL,
+    question text NOT NULL,
+    summary text NOT NULL,
+    resolution text NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    references_json jsonb DEFAULT '[]'::jsonb NOT NULL,
+    acl_json jsonb NOT NULL,
+    state text DEFAULT 'pending_review'::text NOT NULL,
+    reviewed_by text DEFAULT ''::text NOT NULL,
+    reviewed_at timestamp with time zone,
+    doc_id uuid,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT case_summaries_state_check CHECK ((state = ANY (ARRAY['pending_review'::text, 'approved'::text, 'rejected'::text])))
+);
+
+CREATE TABLE knowledge.corpus_stats (
+    knowledge_base text NOT NULL,
+    acl text[] NOT NULL,
+    chunk_count bigint NOT NULL,
+    word_count bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE knowledge.doc_chunks (
+    chunk_id uuid NOT NULL,
+    doc_id uuid NOT NULL,
+    knowledge_base text NOT NULL,
+    acl text[] NOT NULL,
+    chunk_index integer NOT NULL,
+    text text NOT NULL,
+    metadata_json jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tsvector_column tsvector NOT NULL,
+    word_count integer NOT NULL,
+    CONSTRAINT doc_chunks_acl_check CHECK ((cardinality(acl) > 0))
+);
+
+CREATE TABLE knowledge.doc_embeddings (
+    chunk_id uuid NOT NULL,
+    embedding_model text NOT NULL,
+    embedding_vector public.vector NOT NULL,
+    knowledge_base text NOT NULL,
+    acl text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE knowledge.documents (
+    doc_id uuid NOT NULL,
+    knowledge_base text NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
+    title text NOT NULL,
+    uri text NOT NULL,
+    kind text DEFAULT 'page'::text NOT NULL,
+    acl_json jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    indexed_version integer DEFAULT 0 NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    language text DEFAULT 'en'::text NOT NULL,
+    product_version text DEFAULT ''::text NOT NULL,
+    supersedes_uri text DEFAULT ''::text NOT NULL,
+    media_type text NOT NULL,
+    content_sha256 text NOT NULL,
+    object_key text NOT NULL,
+    error text DEFAULT ''::text NOT NULL,
+    chunk_count integer DEFAULT 0 NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    ingested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT documents_kind_check CHECK ((kind = ANY (ARRAY['page'::text, 'approved_record'::text, 'case'::text]))),
+    CONSTRAINT documents_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'indexed'::text, 'failed'::text, 'deleted'::text]))),
+    CONSTRAINT documents_version_check CHECK ((version >= 1))
+);
+
+CREATE TABLE knowledge.embedding_models (
+    name text NOT NULL,
+    dimension integer NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT embedding_models_dimension_check CHECK (((dimension >= 1) AND (dimension <= 2000)))
+);
+
+CREATE TABLE knowledge.knowledge_bases (
+    name text NOT NULL,
+    display_name text NOT NULL,
+    text_configuration text DEFAULT 'english'::text NOT NULL,
+    index_version bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT knowledge_bases_name_check CHECK ((name ~ '^[a-z][a-z0-9-]{0,62}$'::text))
+);
+
+CREATE TABLE knowledge.term_stats (
+    knowledge_base text NOT NULL,
+    lexeme text NOT NULL,
+    acl text[] NOT NULL,
+    document_frequency bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE messaging.inbox (
+    consumer text NOT NULL,
+    key text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE messaging.outbox (
+    outbox_id uuid NOT NULL,
+    type text NOT NULL,
+    payload_json jsonb NOT NULL,
+    idempotency_key text NOT NULL,
+    ordering_key uuid,
+    status text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    lease_token uuid,
+    lease_expires_at timestamp with time zone,
+    last_error text,
+    trace_context text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT outbox_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT outbox_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'done'::text, 'dead'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.schema_migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE ticketing.attachments (
+    attachment_id uuid NOT NULL,
+    ticket_id uuid NOT NULL,
+    filename text NOT NULL,
+    media_type text NOT NULL,
+    size_bytes bigint NOT NULL,
+    sha256 text NOT NULL,
+    object_key text NOT NULL,
+    request_owner text,
+    request_id text,
+    request_sha256 bytea,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT attachments_size_check CHECK ((size_bytes > 0))
+);
+
+CREATE TABLE ticketing.ticket_comments (
+    comment_id uuid NOT NULL,
+    ticket_id uuid NOT NULL,
+    author_type text NOT NULL,
+    author text NOT NULL,
+    visibility text NOT NULL,
+    body text NOT NULL,
+    source_message_id uuid,
+    request_owner text,
+    request_id text,
+    request_sha256 bytea,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT ticket_comments_author_type_check CHECK ((author_type = ANY (ARRAY['customer'::text, 'agent'::text, 'system'::text]))),
+    CONSTRAINT ticket_comments_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'internal'::text])))
+);
+
+CREATE TABLE ticketing.tickets (
+    ticket_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    status text DEFAULT 'open'::text NOT NULL,
+    priority text DEFAULT 'normal'::text NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    assigned_to text DEFAULT ''::text NOT NULL,
+    queue text DEFAULT 'general'::text NOT NULL,
+    escalation_reason text NOT NULL,
+    ai_confidence double precision DEFAULT 0 NOT NULL,
+    summary text DEFAULT ''::text NOT NULL,
+    resolution text DEFAULT ''::text NOT NULL,
+    customer_id text DEFAULT ''::text NOT NULL,
+    channel text DEFAULT ''::text NOT NULL,
+    knowledge_base text DEFAULT ''::text NOT NULL,
+    transcript_json jsonb DEFAULT '[]'::jsonb NOT NULL,
+    evidence_pack_json jsonb,
+    refused_draft_json jsonb,
+    verdict_json jsonb,
+    revision bigint DEFAULT 1 NOT NULL,
+    request_owner text,
+    request_id text,
+    request_sha256 bytea,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT tickets_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'urgent'::text]))),
+    CONSTRAINT tickets_status_check CHECK ((status = ANY (ARRAY['open'::text, 'pending'::text, 'resolved'::text, 'closed'::text])))
+)
+WITH (fillfactor='80');
+
+ALTER TABLE ONLY conversation.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (event_id);
+
+ALTER TABLE ONLY conversation.leases
+    ADD CONSTRAINT leases_pkey PRIMARY KEY (session_id);
+
+ALTER TABLE ONLY conversation.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE ONLY conversation.messages
+    ADD CONSTRAINT messages_session_id_request_id_key UNIQUE (session_id, request_id);
+
+ALTER TABLE ONLY conversation.messages
+    ADD CONSTRAINT messages_session_id_sequence_key UNIQUE (session_id, sequence);
+
+ALTER TABLE ONLY conversation.messages
+    ADD CONSTRAINT messages_source_comment_id_key UNIQUE (source_comment_id);
+
+ALTER TABLE ONLY conversation.ratings
+    ADD CONSTRAINT ratings_pkey PRIMARY KEY (message_id);
+
+ALTER TABLE ONLY conversation.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (session_id);
+
+ALTER TABLE ONLY conversation.sessions
+    ADD CONSTRAINT sessions_request_key UNIQUE (request_owner, request_id);
+
+ALTER TABLE ONLY knowledge.answered_requests
+    ADD CONSTRAINT answered_requests_pkey PRIMARY KEY (method, subject, request_id);
+
+ALTER TABLE ONLY knowledge.case_summaries
+    ADD CONSTRAINT case_summaries_pkey PRIMARY KEY (case_id);
+
+ALTER TABLE ONLY knowledge.case_summaries
+    ADD CONSTRAINT case_summaries_session_id_ticket_id_key UNIQUE (session_id, ticket_id);
+
+ALTER TABLE ONLY knowledge.corpus_stats
+    ADD CONSTRAINT corpus_stats_pkey PRIMARY KEY (knowledge_base, acl);
+
+ALTER TABLE ONLY knowledge.doc_chunks
+    ADD CONSTRAINT doc_chunks_doc_id_chunk_index_key UNIQUE (doc_id, chunk_index);
+
+ALTER TABLE ONLY knowledge.doc_chunks
+    ADD CONSTRAINT doc_chunks_pkey PRIMARY KEY (chunk_id);
+
+ALTER TABLE ONLY knowledge.doc_embeddings
+    ADD CONSTRAINT doc_embeddings_pkey PRIMARY KEY (chunk_id, embedding_model);
+
+ALTER TABLE ONLY knowledge.documents
+    ADD CONSTRAINT documents_knowledge_base_uri_key UNIQUE (knowledge_base, uri);
+
+ALTER TABLE ONLY knowledge.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (doc_id);
+
+ALTER TABLE ONLY knowledge.embedding_models
+    ADD CONSTRAINT embedding_models_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY knowledge.knowledge_bases
+    ADD CONSTRAINT knowledge_bases_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY knowledge.term_stats
+    ADD CONSTRAINT term_stats_pkey PRIMARY KEY (knowledge_base, lexeme, acl);
+
+ALTER TABLE ONLY messaging.inbox
+    ADD CONSTRAINT inbox_pkey PRIMARY KEY (consumer, key);
+
+ALTER TABLE ONLY messaging.outbox
+    ADD CONSTRAINT outbox_idempotency_key_key UNIQUE (idempotency_key);
+
+ALTER TABLE ONLY messaging.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY ticketing.attachments
+    ADD CONSTRAINT attachments_pkey PRIMARY KEY (attachment_id);
+
+ALTER TABLE ONLY ticketing.attachments
+    ADD CONSTRAINT attachments_request_key UNIQUE (request_owner, request_id);
+
+ALTER TABLE ONLY ticketing.ticket_comments
+    ADD CONSTRAINT ticket_comments_pkey PRIMARY KEY (comment_id);
+
+ALTER TABLE ONLY ticketing.ticket_comments
+    ADD CONSTRAINT ticket_comments_request_key UNIQUE (request_owner, request_id);
+
+ALTER TABLE ONLY ticketing.ticket_comments
+    ADD CONSTRAINT ticket_comments_source_message_id_key UNIQUE (source_message_id);
+
+ALTER TABLE ONLY ticketing.tickets
+    ADD CONSTRAINT tickets_pkey PRIMARY KEY (ticket_id);
+
+ALTER TABLE ONLY ticketing.tickets
+    ADD CONSTRAINT tickets_request_key UNIQUE (request_owner, request_id);
+
+CREATE INDEX events_session_created_idx ON conversation.events USING btree (session_id, created_at);
+
+CREATE INDEX events_type_created_idx ON conversation.events USING btree (type, created_at);
+
+CREATE INDEX messages_session_created_idx ON conversation.messages USING btree (session_id, created_at);
+
+CREATE INDEX messages_unhandled_idx ON conversation.messages USING btree (session_id, sequence) WHERE ((role = 'customer'::text) AND (handled_by IS NULL));
+
+CREATE INDEX ratings_session_idx ON conversation.ratings USING btree (session_id);
+
+CREATE INDEX case_summaries_ticket_idx ON knowledge.case_summaries USING btree (ticket_id);
+
+CREATE INDEX doc_chunks_tsvector_idx ON knowledge.doc_chunks USING gin (tsvector_column);
+
+CREATE INDEX documents_supersedes_idx ON knowledge.documents USING btree (knowledge_base, supersedes_uri) WHERE (supersedes_uri <> ''::text);
+
+CREATE INDEX outbox_dead_idx ON messaging.outbox USING btree (outbox_id) WHERE (status = 'dead'::text);
+
+CREATE INDEX outbox_done_idx ON messaging.outbox USING btree (done_at) WHERE (status = 'done'::text);
+
+CREATE INDEX outbox_due_idx ON messaging.outbox USING btree (type, next_attempt_at, outbox_id) WHERE (status = 'pending'::text);
+
+CREATE INDEX outbox_order_idx ON messaging.outbox USING btree (ordering_key, outbox_id) WHERE (status = 'pending'::text);
+
+CREATE INDEX attachments_ticket_idx ON ticketing.attachments USING btree (ticket_id, attachment_id);
+
+CREATE INDEX ticket_comments_ticket_idx ON ticketing.ticket_comments USING btree (ticket_id, comment_id);
+
+CREATE INDEX tickets_assigned_idx ON ticketing.tickets USING btree (assigned_to, status, updated_at) WHERE (assigned_to <> ''::text);
+
+CREATE UNIQUE INDEX tickets_one_open_per_session_key ON ticketing.tickets USING btree (session_id) WHERE (status = ANY (ARRAY['open'::text, 'pending'::text]));
+
+CREATE INDEX tickets_session_idx ON ticketing.tickets USING btree (session_id);
+
+CREATE INDEX tickets_status_updated_idx ON ticketing.tickets USING btree (status, updated_at);
+
+CREATE INDEX tickets_updated_idx ON ticketing.tickets USING btree (updated_at, ticket_id);
+
+CREATE TRIGGER doc_chunks_counted_delete AFTER DELETE ON knowledge.doc_chunks REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION knowledge.count_chunks();
+
+CREATE TRIGGER doc_chunks_counted_insert AFTER INSERT ON knowledge.doc_chunks REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION knowledge.count_chunks();
+
+ALTER TABLE ONLY conversation.events
+    ADD CONSTRAINT events_session_id_fkey FOREIGN KEY (session_id) REFERENCES conversation.sessions(session_id);
+
+ALTER TABLE ONLY conversation.leases
+    ADD CONSTRAINT leases_session_id_fkey FOREIGN KEY (session_id) REFERENCES conversation.sessions(session_id);
+
+ALTER TABLE ONLY conversation.messages
+    ADD CONSTRAINT messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES conversation.sessions(session_id);
+
+ALTER TABLE ONLY conversation.ratings
+    ADD CONSTRAINT ratings_message_id_fkey FOREIGN KEY (message_id) REFERENCES conversation.messages(message_id);
+
+ALTER TABLE ONLY conversation.ratings
+    ADD CONSTRAINT ratings_session_id_fkey FOREIGN KEY (session_id) REFERENCES conversation.sessions(session_id);
+
+ALTER TABLE ONLY conversation.sessions
+    ADD CONSTRAINT sessions_knowledge_base_fkey FOREIGN KEY (knowledge_base) REFERENCES knowledge.knowledge_bases(name);
+
+ALTER TABLE ONLY knowledge.case_summaries
+    ADD CONSTRAINT case_summaries_doc_id_fkey FOREIGN KEY (doc_id) REFERENCES knowledge.documents(doc_id);
+
+ALTER TABLE ONLY knowledge.case_summaries
+    ADD CONSTRAINT case_summaries_knowledge_base_fkey FOREIGN KEY (knowledge_base) REFERENCES knowledge.knowledge_bases(name);
+
+ALTER TABLE ONLY knowledge.doc_chunks
+    ADD CONSTRAINT doc_chunks_doc_id_fkey FOREIGN KEY (doc_id) REFERENCES knowledge.documents(doc_id);
+
+ALTER TABLE ONLY knowledge.doc_embeddings
+    ADD CONSTRAINT doc_embeddings_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES knowledge.doc_chunks(chunk_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY knowledge.documents
+    ADD CONSTRAINT documents_knowledge_base_fkey FOREIGN KEY (knowledge_base) REFERENCES knowledge.knowledge_bases(name);
+
+ALTER TABLE ONLY ticketing.attachments
+    ADD CONSTRAINT attachments_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES ticketing.tickets(ticket_id);
+
+ALTER TABLE ONLY ticketing.ticket_comments
+    ADD CONSTRAINT ticket_comments_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES ticketing.tickets(ticket_id);
+
+ALTER TABLE ONLY ticketing.tickets
+    ADD CONSTRAINT tickets_session_id_fkey FOREIGN KEY (session_id) REFERENCES conversation.sessions(session_id);
+
+GRANT USAGE ON SCHEMA conversation TO groundline_gateway;
+GRANT USAGE ON SCHEMA conversation TO groundline_orchestrator;
+
+GRANT USAGE ON SCHEMA knowledge TO groundline_retrieval;
+GRANT USAGE ON SCHEMA knowledge TO groundline_workers;
+
+GRANT USAGE ON SCHEMA messaging TO groundline_gateway;
+GRANT USAGE ON SCHEMA messaging TO groundline_orchestrator;
+GRANT USAGE ON SCHEMA messaging TO groundline_retrieval;
+GRANT USAGE ON SCHEMA messaging TO groundline_ticketing;
+GRANT USAGE ON SCHEMA messaging TO groundline_workers;
+
+GRANT USAGE ON SCHEMA ticketing TO groundline_ticketing;
+
+REVOKE ALL ON FUNCTION knowledge.register_embedding_model(model text, dims integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION knowledge.register_embedding_model(model text, dims integer) TO groundline_workers;
+GRANT ALL ON FUNCTION knowledge.register_embedding_model(model text, dims integer) TO groundline_retrieval;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.events TO groundline_orchestrator;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.leases TO groundline_orchestrator;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.messages TO groundline_gateway;
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.messages TO groundline_orchestrator;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.ratings TO groundline_gateway;
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.ratings TO groundline_orchestrator;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.sessions TO groundline_gateway;
+GRANT SELECT,INSERT,UPDATE ON TABLE conversation.sessions TO groundline_orchestrator;
+
+GRANT SELECT,INSERT ON TABLE knowledge.answered_requests TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.answered_requests TO groundline_workers;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.case_summaries TO groundline_retrieval;
+GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.case_summaries TO groundline_workers;
+
+GRANT SELECT ON TABLE knowledge.corpus_stats TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.corpus_stats TO groundline_workers;
+
+GRANT SELECT,DELETE ON TABLE knowledge.doc_chunks TO groundline_retrieval;
+GRANT SELECT,INSERT,DELETE ON TABLE knowledge.doc_chunks TO groundline_workers;
+
+GRANT SELECT ON TABLE knowledge.doc_embeddings TO groundline_retrieval;
+GRANT SELECT,INSERT,DELETE ON TABLE knowledge.doc_embeddings TO groundline_workers;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.documents TO groundline_retrieval;
+GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.documents TO groundline_workers;
+
+GRANT SELECT ON TABLE knowledge.embedding_models TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.embedding_models TO groundline_workers;
+
+GRANT SELECT,INSERT ON TABLE knowledge.knowledge_bases TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.knowledge_bases TO groundline_workers;
+
+GRANT SELECT ON TABLE knowledge.term_stats TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.term_stats TO groundline_workers;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE messaging.inbox TO groundline_workers;
+
+GRANT INSERT ON TABLE messaging.outbox TO groundline_gateway;
+GRANT INSERT ON TABLE messaging.outbox TO groundline_retrieval;
+GRANT INSERT ON TABLE messaging.outbox TO groundline_ticketing;
+GRANT SELECT,INSERT,UPDATE ON TABLE messaging.outbox TO groundline_orchestrator;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE messaging.outbox TO groundline_workers;
+
+GRANT SELECT(outbox_id) ON TABLE messaging.outbox TO groundline_gateway;
+GRANT SELECT(outbox_id) ON TABLE messaging.outbox TO groundline_retrieval;
+GRANT SELECT(outbox_id) ON TABLE messaging.outbox TO groundline_ticketing;
+
+GRANT SELECT(idempotency_key) ON TABLE messaging.outbox TO groundline_gateway;
+GRANT SELECT(idempotency_key) ON TABLE messaging.outbox TO groundline_retrieval;
+GRANT SELECT(idempotency_key) ON TABLE messaging.outbox TO groundline_ticketing;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ticketing.attachments TO groundline_ticketing;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ticketing.ticket_comments TO groundline_ticketing;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ticketing.tickets TO groundline_ticketing;
