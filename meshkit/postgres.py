@@ -213,7 +213,9 @@ class Database:
             raise Overloaded(retry_after_s=OVERLOADED_RETRY_S)
         self._waiting += 1
         try:
-            return await self._pool.acquire(timeout=self._acquire_timeout_s)
+            # Not `acquire(timeout=…)`: that puts every acquisition into a task of its own.
+            async with asyncio.timeout(self._acquire_timeout_s):
+                return await self._pool.acquire()
         except TimeoutError as exc:
             if self._pool.get_size() < self._pool.get_max_size():
                 # There was room for one more connection, and the server didn't give it.
