@@ -68,7 +68,7 @@ check-house: $(ENV)
 
 check-unit: $(ENV)
 	@echo "== unit tests"
-	@if [ -n "$(UNIT_TESTS)" ]; then pytest -q $(PYTEST_ARGS) $(UNIT_TESTS); else echo "SKIPPED: there are no unit tests"; fi
+	@if [ -n "$(UNIT_TESTS)" ]; then pytest -q -n 2 $(PYTEST_ARGS) $(UNIT_TESTS); else echo "SKIPPED: there are no unit tests"; fi
 
 .PHONY: test
 test: check  ## Everything CI runs: check, then the tests through the wire

@@ -66,7 +66,9 @@ def named_for_what_it_holds(source: Source) -> Iterator[Offence]:
 
 
 def small_enough(source: Source) -> Iterator[Offence]:
-    """A file is read in one sitting."""
+    """A file is read in one sitting. The schema's snapshot is made, and looked things up in."""
+    if source.path == "db/schema.sql":
+        return
     lines = source.text.count("\n")
     most = MAX_LINES[Path(source.path).suffix]
     if lines > most:

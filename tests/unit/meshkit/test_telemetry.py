@@ -70,7 +70,7 @@ def test_labels_come_from_closed_sets() -> None:
     ("value", "usable"),
     [
         (f"00-{'a' * 32}-{'b' * 16}-01", True),
-        (telemetry.new_traceparent(), True),
+        pytest.param(telemetry.new_traceparent(), True, id="one of ours"),
         (f"00-{'0' * 32}-{'b' * 16}-01", False),
         (f"00-{'a' * 32}-{'0' * 16}-01", False),
         (f"01-{'a' * 32}-{'b' * 16}-01", False),
