@@ -63,6 +63,11 @@ class Passage:
         return self.signals.get("cosine", 0.0)
 
     @property
+    def record_match(self) -> float:
+        """How well an approved record's wordings match the question: half by meaning, half by all that search knows."""
+        return (self.cosine + self.score) / 2
+
+    @property
     def is_record(self) -> bool:
         return self.evidence.kind == EVIDENCE_KIND_APPROVED_RECORD
 
@@ -215,7 +220,7 @@ class Case:
     def best_record(self) -> Passage | None:
         """The current approved record that was found best, of those near enough to the question if there are any."""
         records = [each for each in self.passages if each.is_record and not each.superseded]
-        near = [each for each in records if each.cosine >= self.thresholds["record_match"]]
+        near = [each for each in records if each.record_match >= self.thresholds["record_match"]]
         return max(near or records, key=lambda each: (each.score, -each.rank), default=None)
 
     @cached_property
@@ -223,7 +228,7 @@ class Case:
         """The record that answers: the one quoted word for word, or, without a draft, the nearest if near enough."""
         if self.draft is None:
             best = self.best_record
-            return best if best is not None and best.cosine >= self.thresholds["record_match"] else None
+            return best if best is not None and best.record_match >= self.thresholds["record_match"] else None
         if len(self.draft.claims) != 1 or len(self.cited) != 1 or not self.cited[0].is_record:
             return None
         passage = self.cited[0]

@@ -75,5 +75,5 @@ def _first_reason(signals: list[Signal]) -> codes.ReasonCode.ValueType:
 
 
 def _confidence(case: Case) -> float:
-    value = case.record.cosine if case.record is not None else best_of(case, case.used)[0]
+    value = case.record.record_match if case.record is not None else best_of(case, case.used)[0]
     return round(min(max(value, 0.0), 1.0), _DIGITS)

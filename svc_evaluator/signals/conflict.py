@@ -23,6 +23,8 @@ _LEAST_SHARE = 0.5
 # that which its number counts.
 _NEAR_BEST = 0.6
 _NEAR_BEST_IF_ASKED = 0.35
+# In any case it must cover so much of the question, as a share of the coverage that an answer needs.
+_LEAST_OF_COVERAGE = 0.75
 
 _LEAST_SHARED = 3
 _LEAST_SHARED_WITH_NAMES = 4
@@ -133,7 +135,7 @@ def _candidates(case: Case) -> list[Passage]:
 def _that_matter(case: Case, pairs: Iterable[Pair]) -> Iterator[Pair]:
     """Pairs on what was asked; with a draft, of those only what touches a cited passage, and all on a cited span."""
     best = max((_relevance(case, line) for passage in case.usable for line in passage.lines), default=0.0)
-    least = case.thresholds["coverage"]
+    least = _LEAST_OF_COVERAGE * case.thresholds["coverage"]
     cited = {each.evidence.chunk_id for each in case.cited}
     spans = [span for claim in (case.draft.claims if case.draft is not None else ()) for span in case.spans(claim)]
     for pair in pairs:

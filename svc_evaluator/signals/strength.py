@@ -16,6 +16,6 @@ def evidence_count_above_min(case: Case) -> Finding:
 
 
 def record_match(case: Case) -> Finding:
-    """The cosine between the question and the nearest wording that the record is approved for."""
+    """How well the question matches the wordings that the record is approved for, 0 to 1."""
     best = case.record or case.best_record
-    return Finding(best.cosine if best else 0.0, "the approved record answers" if case.record else "")
+    return Finding(best.record_match if best else 0.0, "the approved record answers" if case.record else "")

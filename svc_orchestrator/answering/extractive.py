@@ -27,7 +27,7 @@ from svc_orchestrator.answering.procedures import (
     procedures_about_names,
 )
 from svc_orchestrator.answering.reading import Line, Passage, Reading
-from svc_orchestrator.answering.recorded import LEAST_COSINE, record_draft
+from svc_orchestrator.answering.recorded import LEAST_MATCH, record_draft
 from svc_orchestrator.answering.scoring import score
 from svc_orchestrator.answering.wording import plain
 
@@ -51,19 +51,19 @@ _LEANS = re.compile(
 class ExtractiveAnswerer:
     """Picks the form that fits: an approved record word for word, whole steps, a table's row, up to three sentences.
 
-    `record_cosine` is how near a question must be to a record's wording for the record to answer it.
+    `record_match` is how well a question must match a record's wordings for the record to answer it.
     """
 
     name = NAME
 
-    def __init__(self, embedder: Embedder, *, record_cosine: float = LEAST_COSINE) -> None:
+    def __init__(self, embedder: Embedder, *, record_match: float = LEAST_MATCH) -> None:
         self._embedder = embedder
-        self._record_cosine = record_cosine
+        self._record_match = record_match
 
     async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
         """Raises AnswererError if there is nothing to answer from, or no embeddings; TimeoutError."""
         reading = Reading(question, pack)
-        draft = record_draft(reading, self._record_cosine) or _procedure(reading)
+        draft = record_draft(reading, self._record_match) or _procedure(reading)
         if draft is None:
             async with asyncio.timeout(deadline_s):
                 draft = await self._lines(reading)

@@ -8,6 +8,7 @@ from functools import cached_property
 from groundline.retrieval.v1.evidence_pb2 import EVIDENCE_KIND_APPROVED_RECORD, Evidence, EvidencePack
 from meshkit.text.blocks import Block, BlockKind, blocks, cells
 from meshkit.text.exact_names import exact_names, stands_in
+from meshkit.text.quantities import quantities
 from meshkit.text.sentences import sentences
 from meshkit.text.versions import is_for, named_versions, numbered_names, speaks_of_another, version_of
 from meshkit.text.words import words
@@ -53,8 +54,10 @@ class Passage:
         return path[-1] if path else self.evidence.title
 
     @property
-    def cosine(self) -> float:
-        return next((each.score for each in self.evidence.signals if each.name == "cosine"), 0.0)
+    def record_match(self) -> float:
+        """How well an approved record's wordings match the question: half by meaning, half by all that search knows."""
+        cosine = next((each.score for each in self.evidence.signals if each.name == "cosine"), 0.0)
+        return (cosine + self.evidence.score) / 2
 
     @property
     def is_record(self) -> bool:
@@ -120,12 +123,19 @@ class Reading:
         fitting = [each for each in current if is_for(versioned[each.rank][0], named)]
         return sorted(fitting or current or documents, key=lambda each: (-each.evidence.score, each.rank))
 
-    def best_record(self, least_cosine: float) -> Passage | None:
-        """The current approved record that was found best, of those at least as near to the question as that."""
+    @cached_property
+    def amounts(self) -> list[float]:
+        """The plain numbers in the question that are no part of a name (`Acme 2`)."""
+        named = {number for numbers in self._numbered.values() for number in numbers}
+        found = [each.value for each in quantities(self.question) if each.value not in named]
+        return [float(each) for each in found if each.replace(".", "", 1).isdigit()]
+
+    def best_record(self, least: float) -> Passage | None:
+        """The current approved record that was found best, of those that match the question at least so well."""
         records = [
             each
             for each in self.passages
-            if each.is_record and each.cosine >= least_cosine and not each.evidence.HasField("superseded_by_doc_id")
+            if each.is_record and each.record_match >= least and not each.evidence.HasField("superseded_by_doc_id")
         ]
         return max(records, key=lambda each: (each.evidence.score, -each.rank), default=None)
 

@@ -6,16 +6,16 @@ from svc_orchestrator.answering.answerer import Answerer
 from svc_orchestrator.answering.reading import Reading
 
 NAME = "record-1"
-LEAST_COSINE = 0.62
-"""How near a question must be to a record's wording; the gate's policy has the last word."""
+LEAST_MATCH = 0.58
+"""How well a question must match a record's wordings; the gate's policy has the last word."""
 
 
 class RecordsFirst:
     """Gives the record that matches the question, verbatim; asks `other` where none does."""
 
-    def __init__(self, other: Answerer, *, least_cosine: float = LEAST_COSINE) -> None:
+    def __init__(self, other: Answerer, *, least_match: float = LEAST_MATCH) -> None:
         self._other = other
-        self._least_cosine = least_cosine
+        self._least_match = least_match
 
     @property
     def name(self) -> str:
@@ -23,13 +23,13 @@ class RecordsFirst:
 
     async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
         """Raises what `other` raises."""
-        record = record_draft(Reading(question, pack), self._least_cosine)
+        record = record_draft(Reading(question, pack), self._least_match)
         return record or await self._other.draft(question, pack, deadline_s=deadline_s)
 
 
-def record_draft(reading: Reading, least_cosine: float) -> Draft | None:
+def record_draft(reading: Reading, least_match: float) -> Draft | None:
     """The record that was found best, as one claim that cites all of it; None if none is near enough."""
-    record = reading.best_record(least_cosine)
+    record = reading.best_record(least_match)
     if record is None or not record.evidence.text.strip():
         return None
     text = record.evidence.text

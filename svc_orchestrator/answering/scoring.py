@@ -49,8 +49,7 @@ def score(reading: Reading, line: Line, cosine: float) -> float:
 def _range_score(reading: Reading, line: Line) -> float:
     """A row for "100 to 249" answers for 150, and must not answer for 300."""
     first_cell = line.shown.partition(" – ")[0]
-    numbers = [float(each.value) for each in quantities(reading.question) if re.fullmatch(r"\d+(\.\d+)?", each.value)]
-    fits = [within(first_cell, each) for each in numbers]
+    fits = [within(first_cell, each) for each in reading.amounts]
     if any(fits):
         return _IN_RANGE
     return _OUT_OF_RANGE if False in fits else 0.0

@@ -5,7 +5,11 @@ import re
 from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_PROCEDURE, Draft
 
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"]*\")?\)")
-_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_\n]+?)(?<=\S)\1(?![\w*])")
+_EMPHASIS = (
+    re.compile(r"(?<![\w*])(\*{1,3})(?=\S)([^*\n]+?)(?<=\S)\1(?![\w*])"),
+    # `__init__.py` is a name.
+    re.compile(r"(?<!\w)(_{1,3})(?=\S)([^_\n]+?)(?<=\S)\1(?!\w|\.\w)"),
+)
 _CODE = re.compile(r"(`{1,3})([^`\n]+)\1")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+", re.MULTILINE)
 _SPACE = re.compile(r"[ \t]*\n[ \t]*|[ \t]{2,}")
@@ -14,8 +18,8 @@ _SPACE = re.compile(r"[ \t]*\n[ \t]*|[ \t]{2,}")
 def plain(text: str) -> str:
     """`text` without Markdown's marks, on one line. What looks like markup but isn't (`a_b`, `2*3`) is kept."""
     bare = _HEADING.sub("", _LINK.sub(r"\1", text))
-    while (without := _EMPHASIS.sub(r"\2", bare)) != bare:
-        bare = without
+    for marks in _EMPHASIS:
+        bare = marks.sub(r"\2", bare)
     return _SPACE.sub(" ", _CODE.sub(r"\2", bare)).strip()
 
 

@@ -282,7 +282,7 @@ def test_an_approved_record_needs_only_its_match() -> None:
     found = pack(record, question="hello there")
     quoted = quoting(record, record.text)
     assert reason(verdict(found)) == reason(verdict(found, quoted)) == "UNSPECIFIED"
-    assert verdict(found, quoted).confidence == pytest.approx(0.9)
+    assert verdict(found, quoted).confidence == pytest.approx(0.6)
     # Worded anew, it is a claim like any other.
     assert reason(verdict(found, draft(("Welcome! Ask nothing.", quoted.claims[0].citations)))) != "UNSPECIFIED"
     record.signals[0].score = 0.4
