@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from meshkit import failpoints
 from meshkit.call import current_activity
 from meshkit.errors import RequestIdReused
 from meshkit.ids import new_id
@@ -39,6 +40,8 @@ class Messages:
         message_id = new_id()
         activity = current_activity()
         traceparent = activity.traceparent or None if activity else None
+        if failpoints.ON:
+            await failpoints.reach("gateway.message.before_commit")
         async with self._db.connection() as conn:
             row = await conn.fetchrow(
                 store.queries.post_message,
@@ -56,6 +59,8 @@ class Messages:
             if sequence is None:
                 return await self._repeated(conn, session_id, content, request_id)
         # Committed: from here on nothing can be lost, only be late.
+        if failpoints.ON:
+            await failpoints.reach("gateway.message.committed")
         self._hints.give(session_id)
         return Receipt(message_id, sequence)
 

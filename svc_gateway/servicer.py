@@ -1,5 +1,6 @@
 """groundline.conversation.v1.ConversationService: translate, call, translate."""
 
+import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from groundline.conversation.v1 import conversation_pb2, conversation_service_pb
 from groundline.conversation.v1 import conversation_service_pb2 as pb
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
+from meshkit import failpoints
 from meshkit.call import current_principal
 from meshkit.interceptors.authentication import SESSION_COOKIE
 from meshkit.paging import decode_token, encode_token, page_size
@@ -57,6 +59,8 @@ class ConversationServicer(conversation_service_pb2_grpc.ConversationServiceServ
     async def PostMessage(self, request: pb.PostMessageRequest, context: Any) -> pb.PostMessageResponse:
         request_id = request.request_id if request.HasField("request_id") else None
         receipt = await self._messages.post(UUID(request.session_id), request.content, request_id)
+        if failpoints.ON:
+            context.add_done_callback(lambda _: asyncio.ensure_future(failpoints.reach("gateway.message.replied")))
         return pb.PostMessageResponse(message_id=str(receipt.message_id), sequence=receipt.sequence)
 
     async def ListMessages(self, request: pb.ListMessagesRequest, context: Any) -> pb.ListMessagesResponse:

@@ -12,7 +12,7 @@ from groundline.commands.v1 import commands_pb2
 from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import event_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as pb
-from meshkit import outbox
+from meshkit import failpoints, outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from meshkit.telemetry import get_logger
@@ -50,6 +50,8 @@ class Advancer:
                 if await store.read_session(conn, session_id) is None:
                     raise SessionNotFound(session_id=session_id)
                 return pb.ADVANCE_OUTCOME_BUSY, 0
+        if failpoints.ON:
+            await failpoints.reach("orchestrator.session.leased")
         rounds, failed = 0, True
         try:
             async with self._kept(lease):
@@ -105,6 +107,10 @@ class Advancer:
                 )
             await store.mark_handled(conn, [each.message_id for each in burst], session.escalation_event_id)
             await complete_advances(conn, burst)
+            if failpoints.ON:
+                await failpoints.reach("orchestrator.comments.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("orchestrator.comments.committed")
 
     async def _reopen(self, lease: Lease, burst: list[MessageRow]) -> None:
         """A message on a resolved conversation: it begins anew, with nothing of the past as context."""

@@ -11,7 +11,7 @@ from groundline.conversation.v1 import conversation_pb2
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
 from groundline.retrieval.v1 import evidence_pb2
-from meshkit import outbox
+from meshkit import failpoints, outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from meshkit.telemetry import counter
@@ -66,6 +66,10 @@ async def commit_turn(
         _add_timings(event.turn, result, committing, began)
         await store.insert_event(conn, event)
         await store.notify_session(conn, session.session_id)
+        if failpoints.ON:
+            await failpoints.reach("orchestrator.turn.before_commit")
+    if failpoints.ON:
+        await failpoints.reach("orchestrator.turn.committed")
     _count(result)
     return True
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from groundline.commands.v1 import commands_pb2
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
-from meshkit import outbox
+from meshkit import failpoints, outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from svc_orchestrator import store
@@ -75,6 +75,10 @@ class Transitions:
             event.ticket_attachment.ticket_id = str(ticket_id)
             await store.insert_event(conn, event)
             await store.notify_session(conn, session_id)
+            if failpoints.ON:
+                await failpoints.reach("orchestrator.ticket.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("orchestrator.ticket.committed")
 
     async def record_reply(
         self, session_id: UUID, ticket_id: UUID, comment_id: UUID, author_name: str, body: str
@@ -93,6 +97,10 @@ class Transitions:
             event.agent_reply.message_id = str(message.message_id)
             await store.insert_event(conn, event)
             await store.notify_session(conn, session_id)
+            if failpoints.ON:
+                await failpoints.reach("orchestrator.reply.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("orchestrator.reply.committed")
         return message.message_id
 
     async def resolve(self, session_id: UUID, ticket_id: UUID | None, resolved_by: str) -> str:
@@ -115,6 +123,10 @@ class Transitions:
             if session.status == "escalated" and session.ticket_id is not None:
                 await self._close_case(conn, session, event.event_id, by_customer=ticket_id is None)
             await store.notify_session(conn, session_id)
+            if failpoints.ON:
+                await failpoints.reach("orchestrator.resolution.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("orchestrator.resolution.committed")
         return "resolved"
 
     async def _close_case(self, conn: Connection, session: SessionRow, event_id: str, *, by_customer: bool) -> None:

@@ -12,6 +12,7 @@ from groundline.evaluation.v1 import evaluation_pb2
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
 from groundline.retrieval.v1 import evidence_pb2
+from meshkit import failpoints
 from meshkit.call import current_activity
 from meshkit.identity import PUBLIC_GROUP
 from meshkit.telemetry import get_logger, histogram, trace_id
@@ -99,6 +100,8 @@ class TurnTaker:
             groups = sorted({PUBLIC_GROUP, *session.customer_groups})
             pack = await self._retrieval.search(question, session.knowledge_base, groups)
         result.record.evidence_pack.CopyFrom(pack)
+        if failpoints.ON:
+            await failpoints.reach("orchestrator.turn.retrieved")
         small_talk = understood.intent == event_pb2.INTENT_SMALL_TALK
         with result.stage("evaluation"):
             verdict = await self._gate.judge(question, pack, None)
@@ -112,6 +115,8 @@ class TurnTaker:
         with result.stage("model"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_DRAFTING)
             draft = await self._draft(question, pack)
+            if failpoints.ON:
+                await failpoints.reach("orchestrator.turn.drafted")
         result.record.draft.CopyFrom(draft)
         with result.stage("evaluation"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_CHECKING)

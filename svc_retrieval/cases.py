@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
-from meshkit import outbox
+from meshkit import failpoints, outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from meshkit.telemetry import get_logger
@@ -35,7 +35,12 @@ class Cases:
                 log.info("case_recorded", case_id=str(case_id), ticket_id=str(new.ticket_id))
             else:
                 case_id = await store.case_of(conn, new.session_id, new.ticket_id)
-            return await _read(conn, case_id)
+            case = await _read(conn, case_id)
+            if failpoints.ON:
+                await failpoints.reach("retrieval.case.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("retrieval.case.committed")
+        return case
 
     async def read(self, case_id: UUID) -> CaseRow:
         """Raises CaseNotFound."""

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
-from meshkit import outbox
+from meshkit import failpoints, outbox
 from meshkit.identity import Principal
 from meshkit.paging import decode_token, encode_token
 from meshkit.postgres import Connection, Database
@@ -62,7 +62,11 @@ class Comments:
                 return earlier
             await store.touch_ticket(conn, ticket_id)
             await _follow(conn, ticket, written)
-            return written
+            if failpoints.ON:
+                await failpoints.reach("ticketing.comment.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("ticketing.comment.committed")
+        return written
 
     async def page(self, ticket_id: UUID, *, size: int, token: str) -> tuple[list[Comment], str]:
         """A page, oldest first, and the token of the next one. Raises TicketNotFound, PageTokenInvalid."""

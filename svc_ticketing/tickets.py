@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
-from meshkit import outbox
+from meshkit import failpoints, outbox
 from meshkit.errors import EtagMismatch, FieldViolation, InvalidRequest
 from meshkit.identity import Principal
 from meshkit.paging import decode_token, encode_token
@@ -38,7 +38,12 @@ class Tickets:
                     if made is not None:
                         if not is_service(by):
                             await _take_over(conn, made)
-                        return made
+                        if failpoints.ON:
+                            await failpoints.reach("ticketing.ticket.before_commit")
+                if made is not None:
+                    if failpoints.ON:
+                        await failpoints.reach("ticketing.ticket.committed")
+                    return made
             except store.OpenTicketStands:
                 # Whichever index noticed first: our own earlier or rival call is found by its request.
                 pass
@@ -91,7 +96,11 @@ class Tickets:
                 saved = await store.save_ticket(conn, changed)
                 if resolves:
                     await _resolve_session(conn, saved, by)
-                return saved
+                if failpoints.ON:
+                    await failpoints.reach("ticketing.update.before_commit")
+            if failpoints.ON:
+                await failpoints.reach("ticketing.update.committed")
+            return saved
         except store.OpenTicketStands:
             assert session_id is not None
             async with self._db.connection() as conn:

@@ -3,6 +3,7 @@
 from groundline.commands.v1 import commands_pb2 as commands
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 from groundline.ticketing.v1 import error_reason_pb2 as reasons
+from meshkit import failpoints
 from meshkit.errors import REASON_PREFIX, RemoteError
 from meshkit.outbox import Attempt, Done, Outcome
 from svc_workers.job import Job
@@ -24,6 +25,8 @@ class CreateTicket(Job[commands.CreateTicket]):
     async def work(self, command: commands.CreateTicket, attempt: Attempt) -> Outcome:
         """Both steps may be repeated: each changes nothing the second time."""
         ticket_id = await self._ticket(command)
+        if failpoints.ON:
+            await failpoints.reach("worker.ticket.made")
         await answer(
             self._orchestration.AttachTicket(
                 orchestration.AttachTicketRequest(session_id=command.ticket.session_id, ticket_id=ticket_id)

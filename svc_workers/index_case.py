@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
+from meshkit import failpoints
 from meshkit.ids import new_id
 from meshkit.models.embeddings import Embedder
 from meshkit.objects import ObjectStore
@@ -81,6 +82,10 @@ class IndexCase(Handler[commands.IndexCase]):
                 model=self._embedder.name,
             )
             await store.mark_indexed(conn, kept, len(chunks))
+            if failpoints.ON:
+                await failpoints.reach("worker.case.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("worker.case.committed")
         log.info("case_indexed", case_id=command.case_id, state=case.state, chunks=len(chunks))
         return Done()
 

@@ -5,7 +5,7 @@ import json
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
-from meshkit import inbox
+from meshkit import failpoints, inbox
 from meshkit.ids import new_id
 from meshkit.models.embeddings import Embedder
 from meshkit.objects import ObjectMissing, ObjectStore
@@ -84,6 +84,10 @@ class IngestDocument(Handler[commands.IngestDocument]):
                 model=self._embedder.name,
             )
             await store.mark_indexed(conn, document.doc_id, len(chunks))
+            if failpoints.ON:
+                await failpoints.reach("worker.document.before_commit")
+        if failpoints.ON:
+            await failpoints.reach("worker.document.committed")
         return True
 
     async def _fail(self, document: store.Document, attempt: Attempt, error: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from meshkit import postgres
+from meshkit import failpoints, postgres
 from meshkit.errors import DomainError
 from meshkit.outbox import rows
 from meshkit.outbox.handling import Dead, Done, Handler, Retry
@@ -134,7 +134,11 @@ class Relay:
                 # Earlier attempts ended without a report: they took their worker with them.
                 outcome = Dead(f"{claimed.attempts - 1} attempts, the last of which never reported back")
             else:
+                if failpoints.ON:
+                    await failpoints.reach("relay.command.claimed")
                 outcome = await self._road.carry(claimed, max_attempts=self._pace.max_attempts)
+                if failpoints.ON:
+                    await failpoints.reach("relay.command.handled")
                 if isinstance(outcome, Retry) and claimed.attempts >= self._pace.max_attempts:
                     outcome = Dead(outcome.error)
         await self._settle(claimed, outcome)
