@@ -39,7 +39,10 @@ def test_sentences(text: str, expected: list[str] | int) -> None:
 
 
 def test_lists_tables_and_headings_are_read_apart() -> None:
-    text = "# Reset\n\nDo this:\n\n1. Open it.\n2. Hold RESET\n   for 12 s. Let go.\n\n| SKU | EU |\n|---|---|\n| A-1 | €3 |"
+    text = (
+        "# Reset\n\nDo this:\n\n1. Open it.\n2. Hold RESET\n   for 12 s. Let go.\n\n"
+        "| SKU | EU |\n|---|---|\n| A-1 | €3 |"
+    )
     found = blocks(text)
     kinds = [each.kind for each in found]
     assert kinds == [
