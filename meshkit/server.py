@@ -60,7 +60,14 @@ class Draining:
     begin: Callable[[], None]
 
 
-Registration: TypeAlias = Service | Background | Draining
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Services of peers that reflection tells about as well: at the process that stands for them to the outside."""
+
+    names: Sequence[str]
+
+
+Registration: TypeAlias = Service | Background | Draining | Described
 Wire: TypeAlias = Callable[[AsyncExitStack, Any], Awaitable[Sequence[Registration]]]
 
 
@@ -88,9 +95,15 @@ class MeshServer:
             if isinstance(each, Service):
                 each.add(each.servicer, names)
         self.services = tuple(names.found)
+        described = [name for each in registrations if isinstance(each, Described) for name in each.names]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            [*self.services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME],
+            [
+                *self.services,
+                *described,
+                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+                reflection.SERVICE_NAME,
+            ],
             self._server,
         )
 

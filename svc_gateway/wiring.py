@@ -3,20 +3,26 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from types import ModuleType
 
 import asyncpg
 import grpc
 
+from groundline.commands.v1 import command_service_pb2
 from groundline.conversation.v1 import conversation_service_pb2_grpc
+from groundline.evaluation.v1 import evaluation_pb2
+from groundline.knowledge.v1 import knowledge_service_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
+from groundline.retrieval.v1 import retrieval_pb2
+from groundline.ticketing.v1 import ticketing_service_pb2
 from meshkit.background import Background
 from meshkit.channels import open_channel
 from meshkit.errors import DomainError, from_rpc_error
 from meshkit.identity import ServiceToken, TokenSigner
 from meshkit.listener import Listener
 from meshkit.postgres import Database
-from meshkit.server import Draining, Registration, Service
+from meshkit.server import Described, Draining, Registration, Service
 from meshkit.telemetry import get_logger
 from svc_gateway.following import Following
 from svc_gateway.hints import Hints
@@ -31,6 +37,15 @@ log = get_logger(__name__)
 # What the orchestrator notifies on when a session has changed; the payload is the session's id.
 SESSION_CHANNEL = "groundline_session"
 PROGRESS_PAUSE_S = 1.0
+# What answers behind the edge beside this service; a client that asks the edge learns of all of it here.
+BEHIND_THE_EDGE = (
+    orchestration,
+    retrieval_pb2,
+    knowledge_service_pb2,
+    evaluation_pb2,
+    ticketing_service_pb2,
+    command_service_pb2,
+)
 
 
 async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Registration]:
@@ -97,9 +112,14 @@ async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Reg
     )
     return [
         Service(conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server, servicer),
+        Described([name for file in BEHIND_THE_EDGE for name in _services(file)]),
         Draining(following.end),
         Background("hints", hints.run),
         Background("listen", listen),
         Background("poll", poll),
         Background("progress", progress),
     ]
+
+
+def _services(file: ModuleType) -> list[str]:
+    return [each.full_name for each in file.DESCRIPTOR.services_by_name.values()]

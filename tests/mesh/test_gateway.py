@@ -247,3 +247,14 @@ async def test_a_gateway_that_drains_lets_its_readers_go_at_once(talk: Talk) -> 
         while await call.read() is not grpc.aio.EOF:
             pass
     assert await call.code() == grpc.StatusCode.OK
+
+
+async def test_whoever_asks_the_front_door_learns_of_the_whole_house(talk: Talk) -> None:
+    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+    channel = await talk.stack.enter_async_context(talk.gateway.channel())
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    response = await call.read()
+    packages = {each.name.split(".")[1] for each in response.list_services_response.service if "groundline" in each.name}
+    assert {"conversation", "orchestration", "retrieval", "knowledge", "evaluation", "ticketing", "commands"} <= packages
