@@ -2,7 +2,7 @@
 
 from meshkit.outbox.handling import Attempt, Dead, Done, Handler, Outcome, Retry
 from meshkit.outbox.relay import Relay
-from meshkit.outbox.road import EmbeddedRoad, Forwarded, Road
+from meshkit.outbox.road import EmbeddedRoad, Forwarded, Road, Undelivered
 from meshkit.outbox.rows import Claimed, claim, complete, complete_keys, dead, extend, put, retry
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Relay",
     "Retry",
     "Road",
+    "Undelivered",
     "claim",
     "complete",
     "complete_keys",

@@ -10,7 +10,7 @@ returning outbox_id
 -- claim_outbox --
 -- Oldest due commands of each type, as many as that type has free places; rival relays skip locked rows.
 -- A command waits while an earlier one with its ordering key is pending, leased or in backoff: nothing else blocks it.
--- The attempt is counted here, so that one which kills its worker counts too.
+-- The attempt is counted here ($4 is 1), so that one which kills its worker counts too; publishing is none ($4 is 0).
 with due as (
     select found.outbox_id
     from unnest($1::text[], $2::int[]) as wanted (type, free)
@@ -35,11 +35,50 @@ with due as (
 update messaging.outbox o
 set lease_token = gen_random_uuid(),
     lease_expires_at = now() + make_interval(secs => $3::float8),
-    attempts = o.attempts + 1
+    attempts = o.attempts + $4::int
 from due
 where o.outbox_id = due.outbox_id
 returning o.outbox_id, o.type, o.payload_json::text as payload_json, o.idempotency_key as key, o.ordering_key,
     o.attempts, o.lease_token, coalesce(o.trace_context, '') as traceparent
+
+-- take_delivered --
+-- Leases commands that a broker delivered, where the lease is free or is that of the message's own publication.
+-- One row for each command delivered: with a lease if it was taken, else with its status and for how long it is held.
+-- Counts the attempt, as above.
+with delivered as (
+    select * from unnest($1::uuid[], $2::text[], $3::uuid[]) as each (outbox_id, type, publication)
+),
+free as (
+    select o.outbox_id
+    from messaging.outbox o
+    join delivered d on d.outbox_id = o.outbox_id and d.type = o.type
+    where o.status = 'pending'
+      and (o.lease_expires_at is null or o.lease_expires_at <= now() or o.lease_token = d.publication)
+    order by o.outbox_id
+    for update of o skip locked
+),
+taken as (
+    update messaging.outbox o
+    set lease_token = gen_random_uuid(),
+        lease_expires_at = now() + make_interval(secs => $4::float8),
+        attempts = o.attempts + 1
+    from free
+    where o.outbox_id = free.outbox_id
+    returning o.outbox_id, o.idempotency_key, o.ordering_key, o.attempts, o.lease_token, o.trace_context
+)
+select d.outbox_id, d.type, o.status,
+    case when o.lease_token = d.publication then 0
+         else greatest(0, coalesce(extract(epoch from o.lease_expires_at - now()), 0)) end::float8 as held_s,
+    t.idempotency_key as key, t.ordering_key, t.attempts, t.lease_token, coalesce(t.trace_context, '') as traceparent
+from delivered d
+left join messaging.outbox o on o.outbox_id = d.outbox_id and o.type = d.type
+left join taken t on t.outbox_id = d.outbox_id
+
+-- still_pending --
+-- Which of the commands that were published are not settled yet.
+select outbox_id
+from messaging.outbox
+where outbox_id = any ($1::uuid[]) and status = 'pending'
 
 -- complete --
 -- Marks a command done, for the holder of its lease.

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Iterable
+import time
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,8 +11,9 @@ from meshkit import failpoints, postgres
 from meshkit.errors import DomainError
 from meshkit.outbox import rows
 from meshkit.outbox.handling import Dead, Done, Handler, Retry
-from meshkit.outbox.road import Carried, Forwarded, Road
+from meshkit.outbox.road import Carried, Forwarded, Road, Undelivered
 from meshkit.outbox.rows import Claimed
+from meshkit.outbox.source import Source, Table
 from meshkit.postgres import Database
 from meshkit.telemetry import counter, gauge, get_logger, histogram
 
@@ -52,12 +54,18 @@ class Relay:
         *,
         pace: Pace | None = None,
         rng: random.Random | None = None,
+        source: Source | None = None,
+        places: Mapping[str, int] | None = None,
     ) -> None:
+        """`source` is where commands come from, the table by default; `places` is how many of each type may be under
+        way at once, the handlers' concurrency by default.
+        """
         self._db = database
+        self._source = source or Table(database)
         self._road = road
         self._pace = pace or Pace()
         self._rng = rng or random.Random()
-        self._limits = {handler.type: handler.concurrency for handler in handlers}
+        self._limits = dict(places or {handler.type: handler.concurrency for handler in handlers})
         self._running: dict[Claimed, asyncio.Task[None]] = {}
         self._look = asyncio.Event()
 
@@ -100,8 +108,7 @@ class Relay:
             free[each.type] -= 1
         if not any(count > 0 for count in free.values()):
             return []
-        async with self._db.connection() as conn:
-            claimed = await rows.claim(conn, free, lease_s=self._pace.lease_s)
+        claimed = await self._source.claim(free, lease_s=self._pace.lease_s)
         return sorted(claimed, key=lambda each: each.outbox_id)
 
     async def _depths(self) -> list[rows.Depth]:
@@ -128,44 +135,57 @@ class Relay:
             pass
 
     async def _attempt(self, claimed: Claimed) -> None:
-        with SECONDS.labels(claimed.type).time():
-            outcome: Carried
-            if claimed.attempts > self._pace.max_attempts:
-                # Earlier attempts ended without a report: they took their worker with them.
-                outcome = Dead(f"{claimed.attempts - 1} attempts, the last of which never reported back")
-            else:
-                if failpoints.ON:
-                    await failpoints.reach("relay.command.claimed")
-                outcome = await self._road.carry(claimed, max_attempts=self._pace.max_attempts)
-                if failpoints.ON:
-                    await failpoints.reach("relay.command.handled")
-                if isinstance(outcome, Retry) and claimed.attempts >= self._pace.max_attempts:
-                    outcome = Dead(outcome.error)
-        await self._settle(claimed, outcome)
+        recorded: Carried | None = None
+        try:
+            outcome = await self._carry(claimed)
+            if await self._settle(claimed, outcome):
+                recorded = outcome
+        finally:
+            await self._source.ended(claimed, recorded)
 
-    async def _settle(self, claimed: Claimed, outcome: Carried) -> None:
+    async def _carry(self, claimed: Claimed) -> Carried:
+        if claimed.attempts > self._pace.max_attempts:
+            # Earlier attempts ended without a report: they took their worker with them.
+            return Dead(f"{claimed.attempts - 1} attempts, the last of which never reported back")
+        if failpoints.ON:
+            await failpoints.reach("relay.command.claimed")
+        started = time.monotonic()
+        outcome = await self._road.carry(claimed, max_attempts=self._pace.max_attempts)
+        if failpoints.ON:
+            await failpoints.reach("relay.command.handled")
+        if not isinstance(outcome, Forwarded | Undelivered):
+            SECONDS.labels(claimed.type).observe(time.monotonic() - started)
+        if isinstance(outcome, Retry) and claimed.attempts >= self._pace.max_attempts:
+            return Dead(outcome.error)
+        return outcome
+
+    async def _settle(self, claimed: Claimed, outcome: Carried) -> bool:
         ATTEMPTS.labels(claimed.type, type(outcome).__name__.lower()).inc()
+        if isinstance(outcome, Forwarded):
+            return True
         fields = {"type": claimed.type, "outbox_id": str(claimed.outbox_id), "attempt": claimed.attempts}
         try:
             async with self._db.connection() as conn:
                 match outcome:
-                    case Forwarded():
-                        return
                     case Done():
                         held = await rows.complete(conn, claimed)
                     case Retry(error, after_s):
                         delay = self._backoff_s(claimed.attempts) if after_s is None else after_s
-                        held = await rows.retry(conn, claimed, error=error, after_s=delay)
+                        held = await self._source.retry(conn, claimed, error=error, after_s=delay)
                         log.info("command_retried", error=error, after_s=round(delay, 3), **fields)
+                    case Undelivered(error, after_s):
+                        held = await rows.retry(conn, claimed, error=error, after_s=after_s)
+                        log.warning("command_undelivered", error=error, after_s=round(after_s, 3), **fields)
                     case Dead(error):
                         held = await rows.dead(conn, claimed, error=error)
                         log.error("command_dead", error=error, **fields)
         except Exception as exc:
             # The lease will end and the command is tried again: handlers are idempotent for this very case.
             log.warning("outcome_not_recorded", error=type(exc).__name__, **fields)
-            return
+            return False
         if not held:
             log.info("command_settled_elsewhere", **fields)
+        return held
 
     def _backoff_s(self, attempts: int) -> float:
         """Full jitter: anywhere below an exponentially growing, capped bound."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import grpc
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 
 from groundline.options.v1 import access_pb2
 from meshkit import call
@@ -25,7 +26,15 @@ class Forwarded:
     """The command went to a broker; its consumer marks the row. The row is claimed again once its lease ends."""
 
 
-Carried: TypeAlias = Outcome | Forwarded
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """The road is closed: no attempt was made, and none counts. Due again in `after_s` seconds."""
+
+    error: str
+    after_s: float
+
+
+Carried: TypeAlias = Outcome | Forwarded | Undelivered
 
 
 class Road(Protocol):
@@ -47,8 +56,11 @@ class EmbeddedRoad:
         handler = self._handlers[claimed.type]
         try:
             # Unknown fields come from a newer writer: what they say is optional by the contract's rules.
-            command = json_format.Parse(claimed.payload_json, handler.command(), ignore_unknown_fields=True)
-        except json_format.ParseError:
+            if claimed.body is not None:
+                command = handler.command.FromString(claimed.body)
+            else:
+                command = json_format.Parse(claimed.payload_json, handler.command(), ignore_unknown_fields=True)
+        except (json_format.ParseError, DecodeError):
             return Dead(f"the payload is not a {handler.command.DESCRIPTOR.full_name}")
         attempt = Attempt(claimed.outbox_id, claimed.key, claimed.attempts, max_attempts)
         activity = call.Activity(

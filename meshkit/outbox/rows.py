@@ -28,6 +28,8 @@ class Claimed:
     attempts: int
     lease_token: UUID
     traceparent: str
+    body: bytes | None = None
+    """The payload as binary protobuf, where a broker delivered it; then there is no `payload_json`."""
 
 
 async def put(
@@ -45,13 +47,66 @@ async def put(
     return row is not None
 
 
-async def claim(conn: Connection, free: Mapping[str, int], *, lease_s: float) -> list[Claimed]:
-    """Leases up to `free[type]` due commands of each type for `lease_s` seconds, oldest due first."""
+async def claim(conn: Connection, free: Mapping[str, int], *, lease_s: float, counts: bool = True) -> list[Claimed]:
+    """Leases up to `free[type]` due commands of each type for `lease_s` seconds, oldest due first.
+
+    Unless it `counts`, the claim is no attempt: `attempts` stays as it was.
+    """
     wanted = {type: count for type, count in free.items() if count > 0}
     if not wanted:
         return []
-    rows = await conn.fetch(_queries.claim_outbox, list(wanted), list(wanted.values()), lease_s)
+    rows = await conn.fetch(_queries.claim_outbox, list(wanted), list(wanted.values()), lease_s, int(counts))
     return [Claimed(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A command that a broker brought. `publication` is the lease token under which it was published."""
+
+    outbox_id: UUID
+    type: str
+    publication: UUID | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else has the command for `held_s` more seconds; 0 if its row was only being changed just now."""
+
+    held_s: float
+
+
+async def take(
+    conn: Connection, delivered: Sequence[Delivered], *, lease_s: float
+) -> dict[UUID, Claimed | Busy | None]:
+    """Leases commands that a broker delivered, each counted as an attempt; None for one that is not pending any more.
+
+    Publication hands over the lease: the message that was published last may take it, an older one has to find it
+    ended. Each command at most once in `delivered`.
+    """
+    found = await conn.fetch(
+        _queries.take_delivered,
+        [each.outbox_id for each in delivered],
+        [each.type for each in delivered],
+        [each.publication for each in delivered],
+        lease_s,
+    )
+    bodies = {each.outbox_id: each.body for each in delivered}
+    taken: dict[UUID, Claimed | Busy | None] = {}
+    for row in found:
+        fields = dict(row)
+        status, held_s = fields.pop("status"), fields.pop("held_s")
+        outbox_id = fields["outbox_id"]
+        if fields["lease_token"] is not None:
+            taken[outbox_id] = Claimed(**fields, payload_json="", body=bodies[outbox_id])
+        else:
+            taken[outbox_id] = Busy(held_s) if status == "pending" else None
+    return taken
+
+
+async def still_pending(conn: Connection, outbox_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the commands that are neither done nor dead."""
+    return {row["outbox_id"] for row in await conn.fetch(_queries.still_pending, list(outbox_ids))}
 
 
 async def complete(conn: Connection, claimed: Claimed) -> bool:
