@@ -158,7 +158,7 @@ class PostMessageRequest(_message.Message):
     session_id: _builtins.str
     """The conversation (UUID)."""
     content: _builtins.str
-    """Plain text, not only white space, at most 16,384 bytes in UTF-8. Kept as it is."""
+    """Plain text with at least one visible character, at most 16,384 bytes in UTF-8. Kept as it is."""
     request_id: _builtins.str
     """Makes the call repeatable. At most 128 printable characters, unique within the session."""
     def __init__(

@@ -52,6 +52,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED. The call's deadline passed before it was done."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 13
     """INTERNAL. Not foreseen; logged under the request id with all detail. Metadata: request_id."""
+    ERROR_REASON_METHOD_NOT_FOUND: _ErrorReason.ValueType  # 14
+    """NOT_FOUND; over gRPC UNIMPLEMENTED. No method answers at this path, or none to this HTTP verb."""
+    ERROR_REASON_ORIGIN_NOT_ALLOWED: _ErrorReason.ValueType  # 15
+    """PERMISSION_DENIED. A browser's session cookie came with a change that another site asked for, or without an Origin."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, where the reason is not a matter of one domain."""
@@ -84,4 +88,8 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 12
 """DEADLINE_EXCEEDED. The call's deadline passed before it was done."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
 """INTERNAL. Not foreseen; logged under the request id with all detail. Metadata: request_id."""
+ERROR_REASON_METHOD_NOT_FOUND: ErrorReason.ValueType  # 14
+"""NOT_FOUND; over gRPC UNIMPLEMENTED. No method answers at this path, or none to this HTTP verb."""
+ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 15
+"""PERMISSION_DENIED. A browser's session cookie came with a change that another site asked for, or without an Origin."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -323,7 +323,7 @@ class CreateCommentRequest(_message.Message):
     ticket_id: _builtins.str
     """The ticket (UUID)."""
     body: _builtins.str
-    """Plain text, not only white space, at most 65,536 bytes in UTF-8."""
+    """Plain text with at least one visible character, at most 65,536 bytes in UTF-8."""
     visibility: _ticketing_pb2.CommentVisibility.ValueType
     """Who may see it. Required."""
     request_id: _builtins.str
