@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
-_ERROR_DOMAIN = "groundline.dev"
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from meshkit.errors import ERROR_DOMAIN
 
 
 @dataclass(frozen=True)
@@ -15,43 +18,96 @@ class Reply:
     http_status: int
     grpc_code: int
     reason: str
+    message: str
+    """What a client is told; over REST, ENVOYS_WORDS may stand for what Envoy says of the case."""
     retry_after_s: int = 0
-    message: str = "%LOCAL_REPLY_BODY%"
-    """Envoy's own words, unless they would tell an outsider about our inside."""
+    native_code: int | None = None
+    """The code over native gRPC, where it is another."""
 
+    def status(self) -> status_pb2.Status:
+        """The answer over native gRPC."""
+        message = _INVALID if self.message == ENVOYS_WORDS else self.message
+        status = status_pb2.Status(code=self.native_code or self.grpc_code, message=message)
+        status.details.add().Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN))
+        if self.retry_after_s:
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.seconds = self.retry_after_s
+            status.details.add().Pack(retry)
+        return status
+
+
+# Tells where a JSON body or a query is wrong. Other cases have words of our own: Envoy's would tell of our inside, or
+# of which check a credential did not pass.
+ENVOYS_WORDS = "%LOCAL_REPLY_BODY%"
+_INVALID = "The request is not valid."
+_TOO_MANY = "Too many requests. Try again shortly."
 
 REPLIES: tuple[Reply, ...] = (
-    Reply(400, 3, "INVALID_REQUEST"),
-    Reply(401, 16, "CREDENTIAL_INVALID"),
-    Reply(403, 7, "OUT_OF_SCOPE"),
-    Reply(404, 5, "INVALID_REQUEST"),
-    Reply(408, 4, "DEADLINE_EXCEEDED"),
-    Reply(413, 3, "INVALID_REQUEST"),
-    Reply(429, 8, "OVERLOADED", retry_after_s=1, message="too many requests"),
-    Reply(503, 14, "DEPENDENCY_UNAVAILABLE", retry_after_s=1, message="the service can't be reached now"),
-    Reply(504, 4, "DEADLINE_EXCEEDED", message="the service took too long"),
+    Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", ENVOYS_WORDS),
+    Reply(401, code_pb2.UNAUTHENTICATED, "CREDENTIAL_INVALID", "The credential is not valid."),
+    # The edge itself forbids nothing else: who may do what is the services' to say.
+    Reply(
+        403, code_pb2.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED", "The request comes from another site, or hides where."
+    ),
+    Reply(
+        404,
+        code_pb2.NOT_FOUND,
+        "METHOD_NOT_FOUND",
+        "No method answers here.",
+        native_code=code_pb2.UNIMPLEMENTED,
+    ),
+    Reply(408, code_pb2.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "The request took too long to arrive."),
+    Reply(413, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", "The request is too large."),
+    Reply(429, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", _TOO_MANY, retry_after_s=1),
+    Reply(431, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", "The request's headers are too large."),
+    Reply(
+        503, code_pb2.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE", "The service can't be reached. Try again.", retry_after_s=1
+    ),
+    Reply(504, code_pb2.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "The service took too long."),
 )
-_OTHER_CLIENT_ERROR = Reply(400, 3, "INVALID_REQUEST")
-_OTHER_SERVER_ERROR = Reply(500, 13, "INTERNAL", message="internal error")
-_OVERFLOW = Reply(429, 8, "OVERLOADED", retry_after_s=1, message="too many requests")
-_WRONG_AUDIENCE = Reply(401, 16, "CREDENTIAL_INVALID")
+_OTHER_CLIENT_ERROR = Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", _INVALID)
+_OTHER_SERVER_ERROR = Reply(500, code_pb2.INTERNAL, "INTERNAL", "Something unforeseen went wrong.")
+_OVERFLOW = Reply(429, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", _TOO_MANY, retry_after_s=1)
+_WRONG_AUDIENCE = Reply(401, code_pb2.UNAUTHENTICATED, "CREDENTIAL_INVALID", "The credential is not valid.")
+# Envoy has no words for these.
+_BAD_PATH = Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", "The path can't be used as it is written.")
 
 
 def local_replies() -> list[dict[str, Any]]:
     """Envoy's mappers; the first whose filter matches applies."""
-    return [
-        # Native gRPC: the text becomes grpc-message, so it must stay text.
-        {
-            "filter": {"and_filter": {"filters": [_native_grpc(), _not_transcoded()]}},
-            "body_format_override": {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}},
-        },
-        _mapper({"response_flag_filter": {"flags": ["UO"]}}, _OVERFLOW, rewrite_status=True),
+    cases: list[tuple[dict[str, Any], Reply, bool]] = [
+        ({"response_flag_filter": {"flags": ["UO"]}}, _OVERFLOW, True),
         # jwt_authn answers 403 to a token for another audience; to us that is a bad credential like any other.
-        _mapper(_details("Audiences_in_Jwt"), _WRONG_AUDIENCE, rewrite_status=True),
-        *(_mapper(_status("EQ", reply.http_status), reply) for reply in REPLIES),
-        _mapper(_status("GE", 500), _OTHER_SERVER_ERROR),
-        _mapper(_status("GE", 400), _OTHER_CLIENT_ERROR),
+        (_details("Audiences_in_Jwt"), _WRONG_AUDIENCE, True),
+        (_details("path_normalization_failed"), _BAD_PATH, False),
+        *((_status("EQ", reply.http_status), reply, False) for reply in REPLIES),
+        (_status("GE", 500), _OTHER_SERVER_ERROR, False),
+        (_status("GE", 400), _OTHER_CLIENT_ERROR, False),
     ]
+    native = [_native_mapper(_all(_native_grpc(), _not_transcoded(), when), reply) for when, reply, _ in cases]
+    return [*native, *(_mapper(when, reply, rewrite_status=rewrite) for when, reply, rewrite in cases)]
+
+
+def _native_mapper(when: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    """Native gRPC: the text becomes grpc-message, so it must stay text; the reason travels as the services send it."""
+    status = reply.status()
+    details = base64.b64encode(status.SerializeToString()).decode().rstrip("=")
+    return {
+        "filter": when,
+        "headers_to_add": [
+            _header("grpc-status", str(status.code)),
+            _header("grpc-status-details-bin", details),
+        ],
+        "body_format_override": {"text_format_source": {"inline_string": status.message}},
+    }
+
+
+def _header(key: str, value: str) -> dict[str, Any]:
+    return {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": list(filters)}}
 
 
 def _native_grpc() -> dict[str, Any]:
@@ -81,12 +137,12 @@ def _details(part: str) -> dict[str, Any]:
     }
 
 
-def _mapper(when: dict[str, Any], reply: Reply, rewrite_status: bool = False) -> dict[str, Any]:
+def _mapper(when: dict[str, Any], reply: Reply, *, rewrite_status: bool) -> dict[str, Any]:
     details: list[dict[str, Any]] = [
         {
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": reply.reason,
-            "domain": _ERROR_DOMAIN,
+            "domain": ERROR_DOMAIN,
             "metadata": {"request_id": "%REQ(X-REQUEST-ID)%"},
         }
     ]

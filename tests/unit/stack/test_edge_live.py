@@ -11,9 +11,10 @@ import grpc
 import httpx
 import pytest
 from google.api import httpbody_pb2
-from google.rpc import code_pb2
+from google.rpc import code_pb2, error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
+from grpc_status import rpc_status
 
 from cli.stack import edge
 from cli.stack.checks import find_envoy
@@ -107,6 +108,15 @@ def _check_status(response: httpx.Response, status: int, code: int, reason: str)
     assert (info["domain"], info["reason"]) == ("groundline.dev", reason)
 
 
+def _check_native(error: grpc.aio.AioRpcError, code: int, reason: str) -> None:
+    # Raises ValueError where code or message of the details differ from those of the call.
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (status.code, info.domain, info.reason) == (code, "groundline.dev", reason)
+
+
 async def test_rest_as_the_contract_says(at_edge: Edge) -> None:
     response = await at_edge.http.get(f"/v1/sessions/{SESSION}", headers={"authorization": f"Bearer {at_edge.token()}"})
     assert response.status_code == 200
@@ -149,7 +159,7 @@ async def test_a_cookie_writes_only_from_our_own_pages(at_edge: Edge) -> None:
     path, body = f"/v1/sessions/{SESSION}/messages", {"content": "hello"}
     for origin in ({}, {"origin": "https://elsewhere.example"}):
         response = await at_edge.http.post(path, json=body, headers=cookie | origin)
-        _check_status(response, 403, code_pb2.PERMISSION_DENIED, "OUT_OF_SCOPE")
+        _check_status(response, 403, code_pb2.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED")
     assert at_edge.stand_in.calls == []
     response = await at_edge.http.post(path, json=body, headers=cookie | {"origin": at_edge.url})
     assert response.json()["message_id"] == "hello"
@@ -169,7 +179,7 @@ async def test_bad_requests(at_edge: Edge) -> None:
         await at_edge.http.get("/"),
         await at_edge.http.delete(f"/v1/sessions/{SESSION}"),
     ):
-        _check_status(response, 404, code_pb2.NOT_FOUND, "INVALID_REQUEST")
+        _check_status(response, 404, code_pb2.NOT_FOUND, "METHOD_NOT_FOUND")
     assert at_edge.stand_in.calls == []
 
 
@@ -218,6 +228,10 @@ async def test_grpc_at_the_same_port(at_edge: Edge) -> None:
         assert reply.session.session_id == SESSION
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.GetSession(request, timeout=5, metadata=(("authorization", "Bearer junk"),))
-        assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        # The edge's own refusals carry the reason as the services' do, so that clients read one kind of error.
+        _check_native(refused.value, code_pb2.UNAUTHENTICATED, "CREDENTIAL_INVALID")
+        with pytest.raises(grpc.aio.AioRpcError) as nowhere:
+            await channel.unary_unary("/groundline.conversation.v1.ConversationService/Nothing")(b"", timeout=5)
+        _check_native(nowhere.value, code_pb2.UNIMPLEMENTED, "METHOD_NOT_FOUND")
         health = health_pb2_grpc.HealthStub(channel)
         assert (await health.Check(health_pb2.HealthCheckRequest(), timeout=5)).status == 1
