@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from meshkit import call as calls
 from meshkit.call import Call, Method
-from meshkit.errors import STATUS_METADATA_KEY, DeadlineExceeded, Internal, to_status
+from meshkit.errors import STATUS_METADATA_KEY, DeadlineExceeded, Internal, InvalidRequest, to_status
 from meshkit.interceptors.layer import Layer, Refused, check_order
 from meshkit.telemetry import get_logger
 
@@ -73,7 +73,32 @@ class Chain(grpc.aio.ServerInterceptor):
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[handler.request_streaming, handler.response_streaming]
-        return shape(serve, handler.request_deserializer, handler.response_serializer)
+        return shape(serve, _tolerant(handler.request_deserializer), handler.response_serializer)
+
+
+# Stands for a request whose bytes are no message of the method's type: bad wire format, or text that is not UTF-8.
+_UNREADABLE: Any = object()
+
+
+def _tolerant(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """grpc would answer UNKNOWN, with the exception's text, before any layer has seen the call."""
+    if deserialize is None:
+        return None
+
+    def read(raw: bytes) -> Any:
+        try:
+            return deserialize(raw)
+        except DecodeError:
+            return _UNREADABLE
+
+    return read
+
+
+def _check(plan: _Plan, call: Call, message: Any) -> None:
+    if message is _UNREADABLE:
+        raise InvalidRequest("The request is not an encoded message of this method's type.")
+    for layer in plan.checks:
+        layer.on_message(call, message)
 
 
 def _overrides(layer: Layer, hook: str) -> bool:
@@ -137,8 +162,7 @@ async def _handle(plan: _Plan, call: Call, request: Any) -> Any:
     if plan.request_streaming:
         request, context = _checked(plan, call, request), _CheckedContext(plan, call)
     else:
-        for layer in plan.checks:
-            layer.on_message(call, request)
+        _check(plan, call, request)
     if not plan.response_streaming:
         return await plan.behaviour(request, context)
     answers = plan.behaviour(request, context)
@@ -152,8 +176,7 @@ async def _handle(plan: _Plan, call: Call, request: Any) -> Any:
 
 async def _checked(plan: _Plan, call: Call, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
     async for message in requests:
-        for layer in plan.checks:
-            layer.on_message(call, message)
+        _check(plan, call, message)
         yield message
 
 
@@ -169,8 +192,7 @@ class _CheckedContext:
     async def read(self) -> Any:
         message = await self._call.context.read()
         if message is not grpc.aio.EOF:
-            for layer in self._plan.checks:
-                layer.on_message(self._call, message)
+            _check(self._plan, self._call, message)
         return message
 
 

@@ -122,6 +122,28 @@ async def test_reading_a_stream_message_by_message_is_no_way_around_the_checks(k
     assert seen == ["a"]
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_bytes_that_are_no_message_are_refused_without_the_parser_s_words(shape: str, keys: testing.Keys) -> None:
+    method = echo.SERVICE.methods_by_name[shape]
+    good, not_utf8 = EchoRequest(text="good").SerializeToString(), b"\x12\x02\xff\xfe"
+    kind = f"{'stream' if method.client_streaming else 'unary'}_{'stream' if method.server_streaming else 'unary'}"
+    async with serve(keys) as served, served.channel(role="agent") as channel:
+        # `open_channel` knows no shape of its own: the generic call takes the bytes as they are.
+        call = getattr(channel, kind)(f"/{echo.SERVICE.full_name}/{shape}")
+        for sent in [[b"\xff"], [not_utf8], *([[good, not_utf8]] if method.client_streaming else [])]:
+
+            async def stream(requests: list[bytes] = sent) -> AsyncIterator[bytes]:
+                for each in requests:
+                    yield each
+
+            started = call(stream() if method.client_streaming else sent[0], timeout=5)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                _ = [each async for each in started] if method.server_streaming else await started
+            refused = from_rpc_error(caught.value)
+            assert (refused.code, refused.reason) == (3, "INVALID_REQUEST")
+            assert "pars" not in refused.text.lower()
+
+
 async def test_every_violation_is_named_with_its_path(keys: testing.Keys) -> None:
     request = EchoRequest(text="a\0", items=[{"name": "x\0", "code": "UPPER"}], labels={"k": "\0", "k\0": "v"})
     async with serve(keys) as served, served.channel(role="agent") as channel:
