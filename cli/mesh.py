@@ -14,10 +14,18 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from cli.errors import CommandError
 from cli.stack.layout import DEFAULT_EDGE_PORT, HOST, Home, home_from_environment
-from groundline.commands.v1 import command_service_pb2, command_service_pb2_grpc
+from groundline.commands.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
+    command_service_pb2,
+    command_service_pb2_grpc,
+)
 from groundline.conversation.v1 import conversation_service_pb2, conversation_service_pb2_grpc
+from groundline.evaluation.v1 import evaluation_pb2, evaluation_pb2_grpc
 from groundline.knowledge.v1 import knowledge_service_pb2, knowledge_service_pb2_grpc
+from groundline.orchestration.v1 import orchestration_service_pb2, orchestration_service_pb2_grpc
 from groundline.ticketing.v1 import ticketing_service_pb2, ticketing_service_pb2_grpc
+from groundline.webhooks.v1 import webhook_service_pb2, webhook_service_pb2_grpc
 from meshkit.channels import open_channel
 from meshkit.errors import RemoteError, from_rpc_error
 from meshkit.identity import TokenSigner, role_from_name
@@ -32,7 +40,20 @@ _CONVERSATION = conversation_service_pb2.DESCRIPTOR.services_by_name["Conversati
 _TICKETING = ticketing_service_pb2.DESCRIPTOR.services_by_name["TicketingService"]
 _KNOWLEDGE = knowledge_service_pb2.DESCRIPTOR.services_by_name["KnowledgeService"]
 _COMMANDS = command_service_pb2.DESCRIPTOR.services_by_name["CommandService"]
-_SERVICES: tuple[ServiceDescriptor, ...] = (_CONVERSATION, _TICKETING, _KNOWLEDGE, _COMMANDS)
+_EVALUATION = evaluation_pb2.DESCRIPTOR.services_by_name["EvaluationService"]
+_ORCHESTRATION = orchestration_service_pb2.DESCRIPTOR.services_by_name["OrchestrationService"]
+_AUDIT = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
+_WEBHOOKS = webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"]
+_SERVICES: tuple[ServiceDescriptor, ...] = (
+    _CONVERSATION,
+    _TICKETING,
+    _KNOWLEDGE,
+    _COMMANDS,
+    _EVALUATION,
+    _ORCHESTRATION,
+    _AUDIT,
+    _WEBHOOKS,
+)
 
 
 class Mesh:
@@ -44,7 +65,11 @@ class Mesh:
         self.conversation: Any = conversation_service_pb2_grpc.ConversationServiceStub(self._channel)
         self.ticketing: Any = ticketing_service_pb2_grpc.TicketingServiceStub(self._channel)
         self.knowledge: Any = knowledge_service_pb2_grpc.KnowledgeServiceStub(self._channel)
+        self.evaluation: Any = evaluation_pb2_grpc.EvaluationServiceStub(self._channel)
+        self.orchestration: Any = orchestration_service_pb2_grpc.OrchestrationServiceStub(self._channel)
         self.commands: Any = command_service_pb2_grpc.CommandServiceStub(self._channel)
+        self.audit: Any = audit_service_pb2_grpc.AuditServiceStub(self._channel)
+        self.webhooks: Any = webhook_service_pb2_grpc.WebhookServiceStub(self._channel)
 
     async def __aenter__(self) -> Mesh:
         return self

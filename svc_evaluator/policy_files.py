@@ -10,7 +10,7 @@ from google.rpc import code_pb2
 
 from groundline.evaluation.v1 import error_reason_pb2
 from groundline.evaluation.v1.evaluation_pb2 import Policy
-from meshkit.errors import DomainError
+from meshkit.errors import DomainError, FieldViolation, InvalidRequest
 from svc_evaluator.catalogue import CATALOGUE
 from svc_evaluator.confidence import FEATURES
 
@@ -66,6 +66,14 @@ def read_policy(file: Path) -> Policy:
     problems = list(_problems(policy))
     if problems:
         raise ValueError(f"{file.name} is not a policy: {'; '.join(problems)}")
+    return policy
+
+
+def check_policy(policy: Policy) -> Policy:
+    """The policy, if the gate can go by it. Raises InvalidRequest naming each thing that is wrong."""
+    problems = list(_problems(policy))
+    if problems:
+        raise InvalidRequest(violations=[FieldViolation("policy.thresholds", each) for each in problems])
     return policy
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from groundline.evaluation.v1 import evaluation_pb2 as pb
 from groundline.evaluation.v1 import evaluation_pb2_grpc as pb_grpc
 from svc_evaluator.judgement import judge
-from svc_evaluator.policy_files import Policies
+from svc_evaluator.policy_files import Policies, check_policy
 
 
 class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
@@ -15,7 +15,8 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
         self._policies = policies
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
-        policy = self._policies.get(request.policy_version)
+        tried = check_policy(request.policy) if request.HasField("policy") else None
+        policy = tried or self._policies.get(request.policy_version)
         draft = request.draft if request.HasField("draft") else None
         # A few milliseconds of pure computation: a thread would cost more than it gives back.
         return pb.EvaluateResponse(verdict=judge(request.question, request.evidence_pack, draft, policy))

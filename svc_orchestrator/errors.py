@@ -1,8 +1,9 @@
-"""What the orchestrator refuses, in the contract's words (groundline.conversation.v1.ErrorReason)."""
+"""What the orchestrator refuses, in the contract's words (its own ErrorReason, and the conversation's)."""
 
 from google.rpc import code_pb2
 
 from groundline.conversation.v1 import error_reason_pb2 as reasons
+from groundline.orchestration.v1 import error_reason_pb2 as record_reasons
 from meshkit.errors import DomainError
 
 
@@ -19,6 +20,14 @@ class SessionNotOpen(DomainError):
     code, reason = code_pb2.FAILED_PRECONDITION, reasons.ERROR_REASON_SESSION_NOT_OPEN
     reasons = reasons.ErrorReason
     message = "The conversation is resolved."
+
+
+class EventNotFound(DomainError):
+    """Metadata: event_id."""
+
+    code, reason = code_pb2.NOT_FOUND, record_reasons.ERROR_REASON_EVENT_NOT_FOUND
+    reasons = record_reasons.ErrorReason
+    message = "There is no such event."
 
 
 class LeaseLost(Exception):

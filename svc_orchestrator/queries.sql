@@ -131,6 +131,19 @@ WHERE session_id = $1 AND ($2::uuid IS NULL OR event_id > $2)
 ORDER BY event_id
 LIMIT $3
 
+-- read_event --
+-- One event.
+SELECT event_id, session_id, type, payload_json, created_at FROM conversation.events WHERE event_id = $1
+
+-- list_turns --
+-- The turns of all conversations since a time and after an event, oldest first.
+SELECT event_id, session_id, type, payload_json, created_at
+FROM conversation.events
+WHERE type = 'turn' AND ($1::timestamptz IS NULL OR created_at >= $1)
+    AND ($2::timestamptz IS NULL OR (created_at, event_id) > ($2, $3::uuid))
+ORDER BY created_at, event_id
+LIMIT $4
+
 -- notify_session --
 -- Wakes whoever follows the session, when this transaction commits.
 SELECT pg_notify('groundline_session', $1)

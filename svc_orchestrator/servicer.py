@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from meshkit.paging import decode_token, encode_token, page_size
 from meshkit.postgres import Database
 from svc_orchestrator import store
 from svc_orchestrator.advancing import Advancer
-from svc_orchestrator.errors import SessionNotFound
+from svc_orchestrator.errors import EventNotFound, SessionNotFound
 from svc_orchestrator.hinted import HintedSessions
 from svc_orchestrator.progress import Progress
 from svc_orchestrator.transitions import Transitions
@@ -98,3 +99,23 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
             events=events[:size],
             next_page_token=encode_token((events[size - 1].event_id,), filters=filters) if more else "",
         )
+
+    async def GetEvent(self, request: pb.GetEventRequest, context: Any) -> pb.GetEventResponse:
+        async with self._db.connection() as conn:
+            event = await store.read_event(conn, UUID(request.event_id))
+        if event is None:
+            raise EventNotFound(event_id=request.event_id)
+        return pb.GetEventResponse(event=event)
+
+    async def ListTurns(self, request: pb.ListTurnsRequest, context: Any) -> pb.ListTurnsResponse:
+        since = request.since.ToDatetime(UTC) if request.HasField("since") else None
+        filters = ("turns", since)
+        after = decode_token(request.page_token, filters=filters, kinds=(datetime, UUID))
+        size = page_size(request.page_size, default=EVENTS_DEFAULT, maximum=EVENTS_MAXIMUM)
+        async with self._db.connection() as conn:
+            events = await store.list_turns(conn, since, after, size + 1)
+        token = ""
+        if len(events) > size:
+            last = events[size - 1]
+            token = encode_token((last.created_at.ToDatetime(UTC), UUID(last.event_id)), filters=filters)
+        return pb.ListTurnsResponse(events=events[:size], next_page_token=token)

@@ -164,13 +164,28 @@ async def insert_event(conn: Connection, event: event_pb2.Event) -> None:
 
 async def list_events(conn: Connection, session_id: UUID, after: UUID | None, limit: int) -> list[event_pb2.Event]:
     """A conversation's record after an event, oldest first."""
-    events = []
-    for row in await conn.fetch(queries.list_events, session_id, after, limit):
-        # Unknown fields are of a newer writer: a reader of the record must not fail on them.
-        event = json_format.ParseDict(row["payload_json"], event_pb2.Event(), ignore_unknown_fields=True)
-        event.created_at.FromDatetime(row["created_at"])
-        events.append(event)
-    return events
+    return [_to_event(row) for row in await conn.fetch(queries.list_events, session_id, after, limit)]
+
+
+async def read_event(conn: Connection, event_id: UUID) -> event_pb2.Event | None:
+    """One event, or None."""
+    row = await conn.fetchrow(queries.read_event, event_id)
+    return _to_event(row) if row else None
+
+
+async def list_turns(
+    conn: Connection, since: datetime | None, after: tuple[datetime, UUID] | None, limit: int
+) -> list[event_pb2.Event]:
+    """All conversations' turns since a time and after an event (its time and id), oldest first."""
+    moment, event_id = after or (None, None)
+    return [_to_event(row) for row in await conn.fetch(queries.list_turns, since, moment, event_id, limit)]
+
+
+def _to_event(row: Any) -> event_pb2.Event:
+    # Unknown fields are of a newer writer: a reader of the record must not fail on them.
+    event = json_format.ParseDict(row["payload_json"], event_pb2.Event(), ignore_unknown_fields=True)
+    event.created_at.FromDatetime(row["created_at"])
+    return event
 
 
 async def notify_session(conn: Connection, session_id: UUID) -> None:

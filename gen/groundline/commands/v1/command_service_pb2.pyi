@@ -34,6 +34,8 @@ class _CommandStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Command
     """Done."""
     COMMAND_STATUS_DEAD: _CommandStatus.ValueType  # 3
     """Given up after as many attempts as are allowed; a person must look."""
+    COMMAND_STATUS_DISCARDED: _CommandStatus.ValueType  # 4
+    """Given up for good by a person. Its key stays taken, so that it isn't written again either."""
 
 class CommandStatus(_CommandStatus, metaclass=_CommandStatusEnumTypeWrapper):
     """How far a command has come."""
@@ -46,6 +48,8 @@ COMMAND_STATUS_DONE: CommandStatus.ValueType  # 2
 """Done."""
 COMMAND_STATUS_DEAD: CommandStatus.ValueType  # 3
 """Given up after as many attempts as are allowed; a person must look."""
+COMMAND_STATUS_DISCARDED: CommandStatus.ValueType  # 4
+"""Given up for good by a person. Its key stays taken, so that it isn't written again either."""
 Global___CommandStatus: _TypeAlias = CommandStatus  # noqa: Y015
 
 @_typing.final
@@ -259,3 +263,53 @@ class RedriveCommandResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RedriveCommandResponse: _TypeAlias = RedriveCommandResponse  # noqa: Y015
+
+@_typing.final
+class DiscardCommandRequest(_message.Message):
+    """Which command to give up for good, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command (UUID)."""
+    note: _builtins.str
+    """Why, for the audit trail: at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        command_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardCommandRequest: _TypeAlias = DiscardCommandRequest  # noqa: Y015
+
+@_typing.final
+class DiscardCommandResponse(_message.Message):
+    """The command after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def command(self) -> Global___CommandRecord:
+        """The command."""
+
+    def __init__(
+        self,
+        *,
+        command: Global___CommandRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardCommandResponse: _TypeAlias = DiscardCommandResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class CommandServiceStub:
                 request_serializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.RedriveCommandRequest.SerializeToString,
                 response_deserializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.RedriveCommandResponse.FromString,
                 _registered_method=True)
+        self.DiscardCommand = channel.unary_unary(
+                '/groundline.commands.v1.CommandService/DiscardCommand',
+                request_serializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.DiscardCommandRequest.SerializeToString,
+                response_deserializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.DiscardCommandResponse.FromString,
+                _registered_method=True)
 
 
 class CommandServiceServicer:
@@ -71,7 +76,16 @@ class CommandServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RedriveCommand(self, request, context):
-        """Makes a dead command pending again, with its attempts at zero. On any other it changes nothing.
+        """Makes a dead command pending again, with its attempts at zero. On any other it changes nothing. Goes into the audit
+        trail either way, as every call that only admins may make does.
+        Fails with COMMAND_NOT_FOUND (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardCommand(self, request, context):
+        """Gives a dead command up for good: it stays listed, and nothing carries it again. On any other it changes nothing.
         Fails with COMMAND_NOT_FOUND (NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -95,6 +109,11 @@ def add_CommandServiceServicer_to_server(servicer, server):
                     servicer.RedriveCommand,
                     request_deserializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.RedriveCommandRequest.FromString,
                     response_serializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.RedriveCommandResponse.SerializeToString,
+            ),
+            'DiscardCommand': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardCommand,
+                    request_deserializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.DiscardCommandRequest.FromString,
+                    response_serializer=groundline_dot_commands_dot_v1_dot_command__service__pb2.DiscardCommandResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +198,33 @@ class CommandService:
             '/groundline.commands.v1.CommandService/RedriveCommand',
             groundline_dot_commands_dot_v1_dot_command__service__pb2.RedriveCommandRequest.SerializeToString,
             groundline_dot_commands_dot_v1_dot_command__service__pb2.RedriveCommandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.commands.v1.CommandService/DiscardCommand',
+            groundline_dot_commands_dot_v1_dot_command__service__pb2.DiscardCommandRequest.SerializeToString,
+            groundline_dot_commands_dot_v1_dot_command__service__pb2.DiscardCommandResponse.FromString,
             options,
             channel_credentials,
             insecure,

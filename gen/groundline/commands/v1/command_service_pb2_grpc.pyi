@@ -21,7 +21,12 @@ class CommandServiceStub:
     GetCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.GetCommandRequest, _command_service_pb2.GetCommandResponse]
     """Reads one command. Fails with COMMAND_NOT_FOUND (NOT_FOUND)."""
     RedriveCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.RedriveCommandRequest, _command_service_pb2.RedriveCommandResponse]
-    """Makes a dead command pending again, with its attempts at zero. On any other it changes nothing.
+    """Makes a dead command pending again, with its attempts at zero. On any other it changes nothing. Goes into the audit
+    trail either way, as every call that only admins may make does.
+    Fails with COMMAND_NOT_FOUND (NOT_FOUND).
+    """
+    DiscardCommand: _aio.UnaryUnaryMultiCallable[_command_service_pb2.DiscardCommandRequest, _command_service_pb2.DiscardCommandResponse]
+    """Gives a dead command up for good: it stays listed, and nothing carries it again. On any other it changes nothing.
     Fails with COMMAND_NOT_FOUND (NOT_FOUND).
     """
 
@@ -50,7 +55,18 @@ class CommandServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _command_service_pb2.RedriveCommandRequest,
         context: _aio.ServicerContext[_command_service_pb2.RedriveCommandRequest, _abc.Awaitable[_command_service_pb2.RedriveCommandResponse]],
     ) -> _abc.Awaitable[_command_service_pb2.RedriveCommandResponse]:
-        """Makes a dead command pending again, with its attempts at zero. On any other it changes nothing.
+        """Makes a dead command pending again, with its attempts at zero. On any other it changes nothing. Goes into the audit
+        trail either way, as every call that only admins may make does.
+        Fails with COMMAND_NOT_FOUND (NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def DiscardCommand(
+        self,
+        request: _command_service_pb2.DiscardCommandRequest,
+        context: _aio.ServicerContext[_command_service_pb2.DiscardCommandRequest, _abc.Awaitable[_command_service_pb2.DiscardCommandResponse]],
+    ) -> _abc.Awaitable[_command_service_pb2.DiscardCommandResponse]:
+        """Gives a dead command up for good: it stays listed, and nothing carries it again. On any other it changes nothing.
         Fails with COMMAND_NOT_FOUND (NOT_FOUND).
         """
 

@@ -6,6 +6,7 @@ What the outbox and the queues carry: each command has exactly one handler, and 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from groundline.ticketing.v1 import ticketing_service_pb2 as _ticketing_service_pb2
+from groundline.webhooks.v1 import event_pb2 as _event_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -33,6 +34,8 @@ class Command(_message.Message):
     SUMMARIZE_CASE_FIELD_NUMBER: _builtins.int
     INGEST_DOCUMENT_FIELD_NUMBER: _builtins.int
     INDEX_CASE_FIELD_NUMBER: _builtins.int
+    PUBLISH_EVENT_FIELD_NUMBER: _builtins.int
+    DELIVER_WEBHOOK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def advance_session(self) -> Global___AdvanceSession:
         """Handle what a customer has said."""
@@ -73,6 +76,14 @@ class Command(_message.Message):
     def index_case(self) -> Global___IndexCase:
         """Index a case: for agents while it is pending, for those who may read it once it is approved."""
 
+    @_builtins.property
+    def publish_event(self) -> Global___PublishEvent:
+        """Tell the endpoints that asked for it what has happened."""
+
+    @_builtins.property
+    def deliver_webhook(self) -> Global___DeliverWebhook:
+        """Send one event to one endpoint."""
+
     def __init__(
         self,
         *,
@@ -86,12 +97,14 @@ class Command(_message.Message):
         summarize_case: Global___SummarizeCase | None = ...,
         ingest_document: Global___IngestDocument | None = ...,
         index_case: Global___IndexCase | None = ...,
+        publish_event: Global___PublishEvent | None = ...,
+        deliver_webhook: Global___DeliverWebhook | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "deliver_webhook", b"deliver_webhook", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "publish_event", b"publish_event", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "deliver_webhook", b"deliver_webhook", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "publish_event", b"publish_event", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["advance_session", "create_ticket", "add_ticket_comment", "mirror_reply", "resolve_session", "resolve_ticket", "take_over_session", "summarize_case", "ingest_document", "index_case"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["advance_session", "create_ticket", "add_ticket_comment", "mirror_reply", "resolve_session", "resolve_ticket", "take_over_session", "summarize_case", "ingest_document", "index_case", "publish_event", "deliver_webhook"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -368,3 +381,53 @@ class IndexCase(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IndexCase: _TypeAlias = IndexCase  # noqa: Y015
+
+@_typing.final
+class PublishEvent(_message.Message):
+    """Tell the endpoints that asked for it what has happened. Written in the transaction of the change itself, and only if
+    an endpoint asks for events of this type. Key: `event:` and the event's id.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> _event_pb2.Event:
+        """What has happened."""
+
+    def __init__(
+        self,
+        *,
+        event: _event_pb2.Event | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishEvent: _TypeAlias = PublishEvent  # noqa: Y015
+
+@_typing.final
+class DeliverWebhook(_message.Message):
+    """Send one event to one endpoint, as the delivery's row says. Key: `webhook:`, the endpoint's id and the event's id; for
+    a replay `webhook-replay:` and the new delivery's id.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    delivery_id: _builtins.str
+    """The delivery (UUID)."""
+    def __init__(
+        self,
+        *,
+        delivery_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliverWebhook: _TypeAlias = DeliverWebhook  # noqa: Y015

@@ -363,6 +363,7 @@ class EvaluateRequest(_message.Message):
     EVIDENCE_PACK_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """The standalone question."""
     policy_version: _builtins.str
@@ -375,6 +376,10 @@ class EvaluateRequest(_message.Message):
     def draft(self) -> Global___Draft:
         """The draft; absent asks whether one may be written at all."""
 
+    @_builtins.property
+    def policy(self) -> Global___Policy:
+        """A policy that is not in force and only tried: what would it have said? Goes before `policy_version`."""
+
     def __init__(
         self,
         *,
@@ -382,14 +387,20 @@ class EvaluateRequest(_message.Message):
         evidence_pack: _evidence_pb2.EvidencePack | None = ...,
         draft: Global___Draft | None = ...,
         policy_version: _builtins.str = ...,
+        policy: Global___Policy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "draft", b"draft", "evidence_pack", b"evidence_pack"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "_policy", b"_policy", "draft", b"draft", "evidence_pack", b"evidence_pack", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "draft", b"draft", "evidence_pack", b"evidence_pack", "policy_version", b"policy_version", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "_policy", b"_policy", "draft", b"draft", "evidence_pack", b"evidence_pack", "policy", b"policy", "policy_version", b"policy_version", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__draft: _TypeAlias = _typing.Literal["draft"]  # noqa: Y015
     _WhichOneofArgType__draft: _TypeAlias = _typing.Literal["_draft", b"_draft"]  # noqa: Y015
+    _WhichOneofReturnType__policy: _TypeAlias = _typing.Literal["policy"]  # noqa: Y015
+    _WhichOneofArgType__policy: _TypeAlias = _typing.Literal["_policy", b"_policy"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__draft) -> _WhichOneofReturnType__draft | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__policy) -> _WhichOneofReturnType__policy | None: ...
 
 Global___EvaluateRequest: _TypeAlias = EvaluateRequest  # noqa: Y015
 

@@ -53,6 +53,7 @@ class EvaluationServiceServicer:
 
     def Evaluate(self, request, context):
         """Judges a pack (without a draft: may one be written?) or a draft against its pack (may it be shown?).
+        Fails with POLICY_NOT_FOUND (NOT_FOUND), and with INVALID_REQUEST for a policy that the gate can't go by.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,7 +17,9 @@ class EvaluationServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Evaluate: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.EvaluateRequest, _evaluation_pb2.EvaluateResponse]
-    """Judges a pack (without a draft: may one be written?) or a draft against its pack (may it be shown?)."""
+    """Judges a pack (without a draft: may one be written?) or a draft against its pack (may it be shown?).
+    Fails with POLICY_NOT_FOUND (NOT_FOUND), and with INVALID_REQUEST for a policy that the gate can't go by.
+    """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.GetPolicyRequest, _evaluation_pb2.GetPolicyResponse]
     """Reads a policy; without a version, the one in force. Fails with POLICY_NOT_FOUND (NOT_FOUND)."""
 
@@ -30,7 +32,9 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_pb2.EvaluateRequest,
         context: _aio.ServicerContext[_evaluation_pb2.EvaluateRequest, _abc.Awaitable[_evaluation_pb2.EvaluateResponse]],
     ) -> _abc.Awaitable[_evaluation_pb2.EvaluateResponse]:
-        """Judges a pack (without a draft: may one be written?) or a draft against its pack (may it be shown?)."""
+        """Judges a pack (without a draft: may one be written?) or a draft against its pack (may it be shown?).
+        Fails with POLICY_NOT_FOUND (NOT_FOUND), and with INVALID_REQUEST for a policy that the gate can't go by.
+        """
 
     @_abc_1.abstractmethod
     def GetPolicy(

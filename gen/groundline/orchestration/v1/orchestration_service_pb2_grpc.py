@@ -80,6 +80,16 @@ class OrchestrationServiceStub:
                 request_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.GetEvent = channel.unary_unary(
+                '/groundline.orchestration.v1.OrchestrationService/GetEvent',
+                request_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.GetEventRequest.SerializeToString,
+                response_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.GetEventResponse.FromString,
+                _registered_method=True)
+        self.ListTurns = channel.unary_unary(
+                '/groundline.orchestration.v1.OrchestrationService/ListTurns',
+                request_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsRequest.SerializeToString,
+                response_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsResponse.FromString,
+                _registered_method=True)
 
 
 class OrchestrationServiceServicer:
@@ -158,6 +168,21 @@ class OrchestrationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEvent(self, request, context):
+        """Reads one event. Fails with EVENT_NOT_FOUND (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTurns(self, request, context):
+        """Lists the turns of all conversations, oldest first: what replay and a new policy are tried on.
+        Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrchestrationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -205,6 +230,16 @@ def add_OrchestrationServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListEventsRequest.FromString,
                     response_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'GetEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvent,
+                    request_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.GetEventRequest.FromString,
+                    response_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.GetEventResponse.SerializeToString,
+            ),
+            'ListTurns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTurns,
+                    request_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsRequest.FromString,
+                    response_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -451,6 +486,60 @@ class OrchestrationService:
             '/groundline.orchestration.v1.OrchestrationService/ListEvents',
             groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListEventsRequest.SerializeToString,
             groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.orchestration.v1.OrchestrationService/GetEvent',
+            groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.GetEventRequest.SerializeToString,
+            groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.GetEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTurns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.orchestration.v1.OrchestrationService/ListTurns',
+            groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsRequest.SerializeToString,
+            groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,12 @@ class OrchestrationServiceStub:
     """Lists what happened in a conversation, oldest first, with packs, drafts and verdicts.
     Fails with SESSION_NOT_FOUND (NOT_FOUND), PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
     """
+    GetEvent: _aio.UnaryUnaryMultiCallable[_orchestration_service_pb2.GetEventRequest, _orchestration_service_pb2.GetEventResponse]
+    """Reads one event. Fails with EVENT_NOT_FOUND (NOT_FOUND)."""
+    ListTurns: _aio.UnaryUnaryMultiCallable[_orchestration_service_pb2.ListTurnsRequest, _orchestration_service_pb2.ListTurnsResponse]
+    """Lists the turns of all conversations, oldest first: what replay and a new policy are tried on.
+    Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
+    """
 
 class OrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Moves conversations on. Every method is idempotent: called twice, it changes nothing the second time."""
@@ -138,6 +144,24 @@ class OrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_orchestration_service_pb2.ListEventsResponse]:
         """Lists what happened in a conversation, oldest first, with packs, drafts and verdicts.
         Fails with SESSION_NOT_FOUND (NOT_FOUND), PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
+        """
+
+    @_abc_1.abstractmethod
+    def GetEvent(
+        self,
+        request: _orchestration_service_pb2.GetEventRequest,
+        context: _aio.ServicerContext[_orchestration_service_pb2.GetEventRequest, _abc.Awaitable[_orchestration_service_pb2.GetEventResponse]],
+    ) -> _abc.Awaitable[_orchestration_service_pb2.GetEventResponse]:
+        """Reads one event. Fails with EVENT_NOT_FOUND (NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListTurns(
+        self,
+        request: _orchestration_service_pb2.ListTurnsRequest,
+        context: _aio.ServicerContext[_orchestration_service_pb2.ListTurnsRequest, _abc.Awaitable[_orchestration_service_pb2.ListTurnsResponse]],
+    ) -> _abc.Awaitable[_orchestration_service_pb2.ListTurnsResponse]:
+        """Lists the turns of all conversations, oldest first: what replay and a new policy are tried on.
+        Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
         """
 
 def add_OrchestrationServiceServicer_to_server(servicer: OrchestrationServiceServicer, server: _aio.Server) -> None: ...

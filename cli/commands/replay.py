@@ -1,0 +1,169 @@
+"""`groundline replay` and `groundline gate what-if`: past verdicts, judged again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.errors import CommandError
+from cli.options import EdgeOption, JsonOption
+
+if TYPE_CHECKING:
+    from cli.mesh import Mesh
+    from cli.replaying import Flips, Replayed
+
+DIFFERS = 5
+SinceOption = Annotated[
+    str, typer.Option("--since", help="How far back: 90m, 24h, 7d, or an ISO time; empty means from the beginning.")
+]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most this many turns.")]
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    gate = typer.Typer(no_args_is_help=True, help="The gate's policy: try another one on what was asked before.")
+    gate.command("what-if")(what_if)
+    # A group with one command is still a group.
+    gate.callback()(lambda: None)
+    app.add_typer(gate, name="gate")
+    app.command()(replay)
+
+
+def replay(
+    event_id: Annotated[
+        str | None, typer.Argument(metavar="EVENT_ID", help="One turn; without it, all of them.")
+    ] = None,
+    since: SinceOption = "",
+    limit: LimitOption = 1_000_000,
+    edge: EdgeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge stored turns again, from their events alone, and compare bit for bit.
+
+    \b
+    Examples:
+      groundline replay 0198c0de-7a3b-7c1d-9e55-2f6a1b0c4d3e
+      groundline replay --since 24h
+
+    Exit codes: 0 all verdicts are the same, 5 one differs, 1 it could not be done, 2 it was asked wrongly.
+    """
+    from cli import output
+    from cli import replaying as again
+    from cli.mesh import call
+    from groundline.orchestration.v1 import orchestration_service_pb2 as pb
+
+    async def work(mesh: Mesh) -> tuple[int, list[Replayed]]:
+        if event_id is not None:
+            event = (await mesh.orchestration.GetEvent(pb.GetEventRequest(event_id=event_id))).event
+            if not again.judged_by_the_gate(event):
+                raise CommandError(f"event {event_id} holds no verdict of the gate: there is nothing to judge again")
+            found = await again.replay(mesh, event)
+            return 1, [] if found.same else [found]
+        count, differing = 0, []
+        async for event in again.turns(mesh, _since(since), limit):
+            found = await again.replay(mesh, event)
+            count += 1
+            if not found.same:
+                differing.append(found)
+        return count, differing
+
+    count, differing = call(edge, "admin", work)
+    if as_json:
+        output.print_json({"replayed": count, "differing": [_told(each) for each in differing]})
+    else:
+        output.say(f"{count} verdicts judged again, {len(differing)} differ.")
+        for each in differing:
+            output.say(f"  {each.event_id}  {again.outcome(each.stored)} → {again.outcome(each.again)}")
+    if differing:
+        raise typer.Exit(DIFFERS)
+
+
+def what_if(
+    policy: Annotated[Path, typer.Option("--policy", exists=True, dir_okay=False, help="The policy file to try.")],
+    since: SinceOption = "",
+    limit: LimitOption = 1_000_000,
+    edge: EdgeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which past turns would another policy have decided otherwise?
+
+    \b
+    Example:
+      groundline gate what-if --policy my-policy.json --since 7d
+    """
+    from google.protobuf import json_format
+
+    from cli import replaying as again
+    from cli.mesh import call
+    from groundline.evaluation.v1 import evaluation_pb2
+
+    try:
+        tried = json_format.Parse(policy.read_text(encoding="utf-8"), evaluation_pb2.Policy())
+    except (json_format.ParseError, UnicodeDecodeError) as error:
+        raise CommandError(f"{policy} is not a policy: {error}", 2) from None
+
+    async def work(mesh: Mesh) -> Flips:
+        flips = again.Flips()
+        async for event in again.turns(mesh, _since(since), limit):
+            flips.add(await again.replay(mesh, event, tried))
+        return flips
+
+    _print(call(edge, "admin", work), tried.version, as_json)
+
+
+def _print(flips: Flips, version: str, as_json: bool) -> None:
+    from cli import output
+
+    changes = sorted(flips.counts.items(), key=lambda each: -each[1])
+    if as_json:
+        output.print_json(
+            {
+                "policy": version,
+                "judged": flips.judged,
+                "flips": [
+                    {
+                        "was": was,
+                        "would_be": now,
+                        "count": count,
+                        "examples": [_told(e) for e in flips.examples[was, now]],
+                    }
+                    for (was, now), count in changes
+                ],
+            }
+        )
+        return
+    output.say(f"{flips.judged} turns judged by {version}; {sum(flips.counts.values())} would end otherwise.")
+    if changes:
+        output.table(
+            ("was", "would be", "turns", "for example"),
+            [(*each, count, output.shorten(flips.examples[each][0].question, 70)) for each, count in changes],
+            empty="",
+        )
+
+
+def _told(replayed: Replayed) -> dict[str, Any]:
+    from cli.output import to_json
+
+    return {
+        "event_id": replayed.event_id,
+        "session_id": replayed.session_id,
+        "question": replayed.question,
+        "stored": to_json(replayed.stored),
+        "again": to_json(replayed.again),
+    }
+
+
+def _since(text: str) -> datetime | None:
+    if not text:
+        return None
+    if text[-1] in _UNITS and text[:-1].isdigit():
+        return datetime.now(UTC) - timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--since is written as 90m, 24h, 7d or an ISO time, not {text!r}", 2) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
