@@ -264,6 +264,18 @@ CREATE TABLE knowledge.term_stats (
 )
 WITH (fillfactor='70');
 
+CREATE TABLE messaging.audit (
+    audit_id uuid NOT NULL,
+    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor text NOT NULL,
+    actor_role text NOT NULL,
+    action text NOT NULL,
+    resource_id uuid NOT NULL,
+    changed boolean NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    request_id text DEFAULT ''::text NOT NULL
+);
+
 CREATE TABLE messaging.inbox (
     consumer text NOT NULL,
     key text NOT NULL,
@@ -285,10 +297,46 @@ CREATE TABLE messaging.outbox (
     trace_context text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     done_at timestamp with time zone,
-    CONSTRAINT outbox_attempts_check CHECK ((attempts >= 0)),
-    CONSTRAINT outbox_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'done'::text, 'dead'::text])))
+    CONSTRAINT outbox_attempts_check CHECK ((attempts >= 0))
 )
 WITH (fillfactor='80');
+
+CREATE TABLE messaging.webhook_deliveries (
+    delivery_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    event_json jsonb NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    response_status integer DEFAULT 0 NOT NULL,
+    last_error text DEFAULT ''::text NOT NULL,
+    last_attempt_at timestamp with time zone,
+    replay_of uuid,
+    request_id text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE messaging.webhook_endpoints (
+    endpoint_id uuid NOT NULL,
+    url text NOT NULL,
+    event_types text[] NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    state text DEFAULT 'enabled'::text NOT NULL,
+    disabled_reason text,
+    sealed_secret bytea,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    failing_since timestamp with time zone,
+    revision bigint DEFAULT 1 NOT NULL,
+    request_owner text,
+    request_id text,
+    request_sha256 bytea,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT webhook_endpoints_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['by_admin'::text, 'too_many_failures'::text]))),
+    CONSTRAINT webhook_endpoints_state_check CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text, 'deleted'::text])))
+);
 
 CREATE TABLE public.schema_migrations (
     version integer NOT NULL,
@@ -422,6 +470,9 @@ ALTER TABLE ONLY knowledge.knowledge_bases
 ALTER TABLE ONLY knowledge.term_stats
     ADD CONSTRAINT term_stats_pkey PRIMARY KEY (knowledge_base, lexeme, acl);
 
+ALTER TABLE ONLY messaging.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (audit_id);
+
 ALTER TABLE ONLY messaging.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (consumer, key);
 
@@ -430,6 +481,21 @@ ALTER TABLE ONLY messaging.outbox
 
 ALTER TABLE ONLY messaging.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);
+
+ALTER TABLE messaging.outbox
+    ADD CONSTRAINT outbox_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'done'::text, 'dead'::text, 'discarded'::text]))) NOT VALID;
+
+ALTER TABLE ONLY messaging.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (delivery_id);
+
+ALTER TABLE ONLY messaging.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_replay_key UNIQUE (replay_of, request_id);
+
+ALTER TABLE ONLY messaging.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (endpoint_id);
+
+ALTER TABLE ONLY messaging.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_request_key UNIQUE (request_owner, request_id);
 
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
@@ -471,6 +537,8 @@ CREATE INDEX doc_chunks_tsvector_idx ON knowledge.doc_chunks USING gin (tsvector
 
 CREATE INDEX documents_supersedes_idx ON knowledge.documents USING btree (knowledge_base, supersedes_uri) WHERE (supersedes_uri <> ''::text);
 
+CREATE INDEX audit_resource_idx ON messaging.audit USING btree (resource_id, audit_id);
+
 CREATE INDEX outbox_dead_idx ON messaging.outbox USING btree (outbox_id) WHERE (status = 'dead'::text);
 
 CREATE INDEX outbox_done_idx ON messaging.outbox USING btree (done_at) WHERE (status = 'done'::text);
@@ -478,6 +546,10 @@ CREATE INDEX outbox_done_idx ON messaging.outbox USING btree (done_at) WHERE (st
 CREATE INDEX outbox_due_idx ON messaging.outbox USING btree (type, next_attempt_at, outbox_id) WHERE (status = 'pending'::text);
 
 CREATE INDEX outbox_order_idx ON messaging.outbox USING btree (ordering_key, outbox_id) WHERE (status = 'pending'::text);
+
+CREATE UNIQUE INDEX webhook_deliveries_event_key ON messaging.webhook_deliveries USING btree (endpoint_id, event_id) WHERE (replay_of IS NULL);
+
+CREATE INDEX webhook_deliveries_log_idx ON messaging.webhook_deliveries USING btree (endpoint_id, delivery_id);
 
 CREATE INDEX attachments_ticket_idx ON ticketing.attachments USING btree (ticket_id, attachment_id);
 
@@ -529,6 +601,12 @@ ALTER TABLE ONLY knowledge.doc_embeddings
 
 ALTER TABLE ONLY knowledge.documents
     ADD CONSTRAINT documents_knowledge_base_fkey FOREIGN KEY (knowledge_base) REFERENCES knowledge.knowledge_bases(name);
+
+ALTER TABLE ONLY messaging.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES messaging.webhook_endpoints(endpoint_id);
+
+ALTER TABLE ONLY messaging.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES messaging.webhook_deliveries(delivery_id);
 
 ALTER TABLE ONLY ticketing.attachments
     ADD CONSTRAINT attachments_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES ticketing.tickets(ticket_id);
@@ -597,6 +675,8 @@ GRANT SELECT ON TABLE knowledge.knowledge_bases TO groundline_workers;
 GRANT SELECT ON TABLE knowledge.term_stats TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.term_stats TO groundline_workers;
 
+GRANT SELECT,INSERT ON TABLE messaging.audit TO groundline_workers;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE messaging.inbox TO groundline_workers;
 
 GRANT INSERT ON TABLE messaging.outbox TO groundline_gateway;
@@ -612,6 +692,16 @@ GRANT SELECT(outbox_id) ON TABLE messaging.outbox TO groundline_ticketing;
 GRANT SELECT(idempotency_key) ON TABLE messaging.outbox TO groundline_gateway;
 GRANT SELECT(idempotency_key) ON TABLE messaging.outbox TO groundline_retrieval;
 GRANT SELECT(idempotency_key) ON TABLE messaging.outbox TO groundline_ticketing;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE messaging.webhook_deliveries TO groundline_workers;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE messaging.webhook_endpoints TO groundline_workers;
+
+GRANT SELECT(event_types) ON TABLE messaging.webhook_endpoints TO groundline_orchestrator;
+GRANT SELECT(event_types) ON TABLE messaging.webhook_endpoints TO groundline_ticketing;
+
+GRANT SELECT(state) ON TABLE messaging.webhook_endpoints TO groundline_orchestrator;
+GRANT SELECT(state) ON TABLE messaging.webhook_endpoints TO groundline_ticketing;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE ticketing.attachments TO groundline_ticketing;
 

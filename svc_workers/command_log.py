@@ -1,18 +1,20 @@
-"""The outbox as operators see it: what waits, what is dead, and a second chance for the dead."""
+"""The outbox as operators see it: what waits, what is dead, and a second chance or none for the dead."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+from groundline.commands.v1 import audit_service_pb2 as pb
 from meshkit.paging import decode_token, encode_token
-from meshkit.postgres import Database
+from meshkit.postgres import Connection, Database
 from meshkit.telemetry import get_logger
-from svc_workers import store
+from svc_workers import audit, store
 from svc_workers.errors import CommandNotFound
 
 log = get_logger(__name__)
 
 
 class CommandLog:
-    """Reads the outbox, and redrives."""
+    """Reads the outbox, redrives and discards. What is done goes into the audit trail with it."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -41,10 +43,24 @@ class CommandLog:
 
     async def redrive(self, command_id: UUID) -> store.CommandRow:
         """Makes a dead command pending, and leaves any other as it is. Raises CommandNotFound."""
+        return await self._act(command_id, store.redrive_command, pb.AUDIT_ACTION_COMMAND_REDRIVEN)
+
+    async def discard(self, command_id: UUID, *, note: str = "") -> store.CommandRow:
+        """Gives a dead command up for good, and leaves any other as it is. Raises CommandNotFound."""
+        return await self._act(command_id, store.discard_command, pb.AUDIT_ACTION_COMMAND_DISCARDED, note)
+
+    async def _act(
+        self,
+        command_id: UUID,
+        change: Callable[[Connection, UUID], Awaitable[bool]],
+        action: pb.AuditAction.ValueType,
+        note: str = "",
+    ) -> store.CommandRow:
         async with self._db.transaction() as conn:
-            if await store.redrive_command(conn, command_id):
-                log.info("command_redriven", command_id=str(command_id))
+            changed = await change(conn, command_id)
             row = await store.get_command(conn, command_id)
-        if row is None:
-            raise CommandNotFound(command_id=command_id)
+            if row is None:
+                raise CommandNotFound(command_id=command_id)
+            await audit.record(conn, action, command_id, changed=changed, note=note)
+        log.info("command_acted_on", command_id=str(command_id), action=pb.AuditAction.Name(action), changed=changed)
         return row

@@ -123,3 +123,24 @@ UPDATE messaging.outbox
 SET status = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), lease_token = NULL, lease_expires_at = NULL
 WHERE outbox_id = $1 AND status = 'dead'
 RETURNING outbox_id
+
+-- discard_command --
+-- A dead command is not to be done any more. Its row stays, and with it its key.
+UPDATE messaging.outbox
+SET status = 'discarded', done_at = clock_timestamp()
+WHERE outbox_id = $1 AND status = 'dead'
+RETURNING outbox_id
+
+-- insert_audit --
+-- What an operator did, in the transaction of doing it.
+INSERT INTO messaging.audit (audit_id, actor, actor_role, action, resource_id, changed, note, request_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- list_audit --
+-- A page of the trail by id, which is by age, newest first.
+SELECT audit_id, occurred_at, actor, actor_role, action, resource_id, changed, note, request_id
+FROM messaging.audit
+WHERE ($1::uuid IS NULL OR audit_id < $1)
+  AND ($2::uuid IS NULL OR resource_id = $2)
+ORDER BY audit_id DESC
+LIMIT $3

@@ -19,6 +19,8 @@ class WorkerSettings(ServiceSettings):
     """How commands reach their handlers."""
     poll_interval_s: float = Field(default=0.25, gt=0, le=60)
     """How often the outbox is looked at when nothing wakes the relay."""
+    command_lease_s: float = Field(default=30.0, ge=1, le=600)
+    """How long a command is held without a sign of life; what a worker that dies held is done by another after that."""
     max_attempts: int = Field(default=10, ge=1, le=100)
     """After how many tries a command is dead."""
     embedding_model: str = DEFAULT_SPEC

@@ -64,6 +64,21 @@ class CommandRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRow:
+    """What an operator did. `action` is the contract's value in small letters; `occurred_at` is set by the database."""
+
+    audit_id: UUID
+    actor: str
+    actor_role: str
+    action: str
+    resource_id: UUID
+    changed: bool
+    note: str
+    request_id: str
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Indexed:
     """A passage ready to be stored: its chunk's id and its vector in the embedding model's space."""
 
@@ -196,3 +211,28 @@ async def get_command(conn: Connection, command_id: UUID) -> CommandRow | None:
 async def redrive_command(conn: Connection, command_id: UUID) -> bool:
     """Makes a dead command pending; False if it isn't dead."""
     return await conn.fetchval(_queries.redrive_command, command_id) is not None
+
+
+async def discard_command(conn: Connection, command_id: UUID) -> bool:
+    """Gives a dead command up for good; False if it isn't dead."""
+    return await conn.fetchval(_queries.discard_command, command_id) is not None
+
+
+async def insert_audit(conn: Connection, entry: AuditRow) -> None:
+    """Adds to the trail; the time is the database's, whatever `entry` says."""
+    await conn.execute(
+        _queries.insert_audit,
+        entry.audit_id,
+        entry.actor,
+        entry.actor_role,
+        entry.action,
+        entry.resource_id,
+        entry.changed,
+        entry.note,
+        entry.request_id,
+    )
+
+
+async def list_audit(conn: Connection, *, before: UUID | None, resource_id: UUID | None, limit: int) -> list[AuditRow]:
+    """Entries older than `before`, newest first."""
+    return [AuditRow(**row) for row in await conn.fetch(_queries.list_audit, before, resource_id, limit)]

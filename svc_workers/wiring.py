@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from groundline.commands.v1 import command_service_pb2_grpc
+from groundline.commands.v1 import audit_service_pb2_grpc, command_service_pb2_grpc
 from groundline.conversation.v1 import conversation_service_pb2, conversation_service_pb2_grpc
 from groundline.knowledge.v1 import knowledge_service_pb2, knowledge_service_pb2_grpc
 from groundline.orchestration.v1 import orchestration_service_pb2, orchestration_service_pb2_grpc
@@ -25,6 +25,7 @@ from meshkit.server import Registration, Service
 from svc_workers import store
 from svc_workers.add_ticket_comment import AddTicketComment
 from svc_workers.advance_session import AdvanceSession
+from svc_workers.audit import AuditTrail
 from svc_workers.command_log import CommandLog
 from svc_workers.create_ticket import CreateTicket
 from svc_workers.index_case import IndexCase
@@ -33,7 +34,7 @@ from svc_workers.mirror_reply import MirrorReply
 from svc_workers.peers import Peers
 from svc_workers.resolve_session import ResolveSession
 from svc_workers.resolve_ticket import ResolveTicket
-from svc_workers.servicer import CommandServicer
+from svc_workers.servicer import AuditServicer, CommandServicer
 from svc_workers.settings import WorkerSettings
 from svc_workers.summarize_case import SummarizeCase
 from svc_workers.take_over_session import TakeOverSession
@@ -52,6 +53,7 @@ async def wire_delivery(stack: AsyncExitStack, settings: WorkerSettings) -> Sequ
     await listener.subscribe(SESSION_CHANNEL, relay.wake)
     return [
         Service(command_service_pb2_grpc.add_CommandServiceServicer_to_server, CommandServicer(CommandLog(database))),
+        Service(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(AuditTrail(database))),
         Background("relay", relay.run),
         Background("measure", relay.measure),
         Background("listen", listener.run),
@@ -101,6 +103,7 @@ def _relay(database: Database, handlers: Sequence[Handler[Any]], settings: Worke
     road = EmbeddedRoad({handler.type: handler for handler in handlers}, worker=name)
     pace = Pace(
         poll_interval_s=settings.poll_interval_s,
+        lease_s=settings.command_lease_s,
         max_attempts=settings.max_attempts,
         drain_s=min(settings.drain_timeout_s, 10.0),
     )

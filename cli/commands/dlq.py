@@ -1,4 +1,4 @@
-"""`groundline dlq`: commands that were given up, and their second chance."""
+"""`groundline dlq`: commands that were given up, and their second chance or their end."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    dlq = typer.Typer(no_args_is_help=True, help="Commands that were given up: list, show, redrive.")
+    dlq = typer.Typer(no_args_is_help=True, help="Commands that were given up: list, show, redrive, discard.")
     dlq.command("list")(list_)
     dlq.command()(show)
     dlq.command()(redrive)
+    dlq.command()(discard)
+    dlq.command()(audit)
     app.add_typer(dlq, name="dlq")
 
 
 def list_(
-    status: Annotated[str, typer.Option("--status", help="dead, pending or done.")] = "dead",
+    status: Annotated[str, typer.Option("--status", help="dead, discarded, pending or done.")] = "dead",
     type: Annotated[str, typer.Option("--type", help="Only of this type, such as create_ticket.")] = "",
     limit: LimitOption = 50,
     edge: EdgeOption = None,
@@ -130,4 +132,77 @@ def redrive(
     if as_json:
         output.print_json({"commands": [output.to_json(each) for each in commands]})
     else:
-        output.say(f"{len(commands)} will be tried again")
+        # What is not dead is left alone: another redrive may have been quicker.
+        output.say(f"{sum(each.status == pb.COMMAND_STATUS_PENDING for each in commands)} will be tried again")
+
+
+def discard(
+    command_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The commands.")],
+    note: Annotated[str, typer.Option("--note", help="Why, for the audit trail.")] = "",
+    edge: EdgeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give dead commands up for good. They stay listed under --status discarded.
+
+    \b
+    Example:
+      groundline dlq discard 0198c0de-7a3b-7c1d-9e55-2f6a1b0c4d3e --note "the customer is gone"
+    """
+    from cli import output
+    from cli.mesh import call
+    from groundline.commands.v1 import command_service_pb2 as pb
+
+    async def work(mesh: Mesh) -> list[Any]:
+        requests = [pb.DiscardCommandRequest(command_id=each, note=note) for each in command_ids]
+        return [(await mesh.commands.DiscardCommand(each)).command for each in requests]
+
+    commands = call(edge, "admin", work)
+    if as_json:
+        output.print_json({"commands": [output.to_json(each) for each in commands]})
+        return
+    for each in commands:
+        output.say(f"{each.command_id} is {output.word(pb.CommandStatus, each.status, 'COMMAND_STATUS_')}")
+
+
+def audit(
+    resource_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A command, endpoint or delivery.")] = None,
+    limit: LimitOption = 50,
+    edge: EdgeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what operators did to commands and webhooks, newest first.
+
+    \b
+    Examples:
+      groundline dlq audit
+      groundline dlq audit 0198c0de-7a3b-7c1d-9e55-2f6a1b0c4d3e
+    """
+    from cli import output
+    from cli.mesh import call, every
+    from groundline.commands.v1 import audit_service_pb2 as pb
+
+    request = pb.ListAuditEntriesRequest(resource_id=resource_id)
+
+    async def work(mesh: Mesh) -> list[Any]:
+        return [each async for each in every(mesh.audit.ListAuditEntries, request, "entries", limit=limit)]
+
+    entries = call(edge, "admin", work)
+    if as_json:
+        output.print_json({"entries": [output.to_json(each) for each in entries]})
+        return
+    output.table(
+        ("when", "who", "what", "on", "changed", "request", "note"),
+        (
+            (
+                output.moment(each.occurred_at),
+                each.actor,
+                output.word(pb.AuditAction, each.action, "AUDIT_ACTION_"),
+                each.resource_id,
+                "yes" if each.changed else "no",
+                each.request_id,
+                each.note or "-",
+            )
+            for each in entries
+        ),
+        empty="nothing was done yet",
+    )

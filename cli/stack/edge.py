@@ -29,6 +29,8 @@ CLUSTER_OF_SERVICE: Mapping[str, str] = {
     "groundline.evaluation.v1.EvaluationService": "evaluator",
     "groundline.ticketing.v1.TicketingService": "ticketing",
     "groundline.commands.v1.CommandService": "worker-delivery",
+    "groundline.commands.v1.AuditService": "worker-delivery",
+    "groundline.webhooks.v1.WebhookService": "worker-delivery",
 }
 SESSION_COOKIE = "groundline_session"
 _DEFAULT_DEADLINE_MS = 15_000
