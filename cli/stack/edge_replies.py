@@ -36,18 +36,21 @@ class Reply:
         return status
 
 
-# Tells where a JSON body or a query is wrong. Other cases have words of our own: Envoy's would tell of our inside, or
-# of which check a credential did not pass.
+# Envoy's own words tell where a JSON body or a query is wrong. Elsewhere they would tell of our inside, or of which
+# check a credential did not pass, or there are none.
 ENVOYS_WORDS = "%LOCAL_REPLY_BODY%"
 _INVALID = "The request is not valid."
 _TOO_MANY = "Too many requests. Try again shortly."
 
 REPLIES: tuple[Reply, ...] = (
-    Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", ENVOYS_WORDS),
+    Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", _INVALID),
     Reply(401, code_pb2.UNAUTHENTICATED, "CREDENTIAL_INVALID", "The credential is not valid."),
     # The edge itself forbids nothing else: who may do what is the services' to say.
     Reply(
-        403, code_pb2.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED", "The request comes from another site, or hides where."
+        403,
+        code_pb2.PERMISSION_DENIED,
+        "ORIGIN_NOT_ALLOWED",
+        "The request comes from another site, or does not say from where.",
     ),
     Reply(
         404,
@@ -69,8 +72,8 @@ _OTHER_CLIENT_ERROR = Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", _
 _OTHER_SERVER_ERROR = Reply(500, code_pb2.INTERNAL, "INTERNAL", "Something unforeseen went wrong.")
 _OVERFLOW = Reply(429, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", _TOO_MANY, retry_after_s=1)
 _WRONG_AUDIENCE = Reply(401, code_pb2.UNAUTHENTICATED, "CREDENTIAL_INVALID", "The credential is not valid.")
-# Envoy has no words for these.
-_BAD_PATH = Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", "The path can't be used as it is written.")
+_BAD_JSON = Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", ENVOYS_WORDS)
+_NO_UPGRADE = Reply(400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", _INVALID)
 
 
 def local_replies() -> list[dict[str, Any]]:
@@ -79,7 +82,9 @@ def local_replies() -> list[dict[str, Any]]:
         ({"response_flag_filter": {"flags": ["UO"]}}, _OVERFLOW, True),
         # jwt_authn answers 403 to a token for another audience; to us that is a bad credential like any other.
         (_details("Audiences_in_Jwt"), _WRONG_AUDIENCE, True),
-        (_details("path_normalization_failed"), _BAD_PATH, False),
+        (_details("transcode_failure{INVALID_ARGUMENT}"), _BAD_JSON, False),
+        # Envoy answers 403 to WebSocket and the like.
+        (_details("upgrade_failed"), _NO_UPGRADE, True),
         *((_status("EQ", reply.http_status), reply, False) for reply in REPLIES),
         (_status("GE", 500), _OTHER_SERVER_ERROR, False),
         (_status("GE", 400), _OTHER_CLIENT_ERROR, False),
