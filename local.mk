@@ -2,12 +2,12 @@
 # Ports: GROUNDLINE_EDGE_PORT, GROUNDLINE_PORT_BASE; state: GROUNDLINE_HOME. See `groundline up --help`.
 
 .PHONY: up
-up: $(ENV)  ## Start everything and return when all is healthy
-	@groundline up
+up: $(ENV)  ## Start everything and return when all is healthy (ROAD=amqp: through RabbitMQ)
+	@groundline up $(if $(ROAD),--road $(ROAD))
 
 .PHONY: run
 run: $(ENV)  ## The same in the foreground; Ctrl-C stops it
-	@exec groundline run
+	@exec groundline run $(if $(ROAD),--road $(ROAD))
 
 .PHONY: down
 down: $(ENV)  ## Stop everything; data is kept

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from meshkit.config import ServiceSettings
 from meshkit.models.embeddings import DEFAULT_SPEC
@@ -15,8 +15,18 @@ class WorkerSettings(ServiceSettings):
     """Most connections that this process holds."""
     database_statement_timeout_s: float = Field(default=60.0, gt=0, le=3600)
     """After how long the server cancels a statement: exchanging a large document's chunks takes seconds."""
-    road: Literal["embedded"] = "embedded"
-    """How commands reach their handlers."""
+    road: Literal["embedded", "amqp"] = "embedded"
+    """How commands reach their handlers: in the process that claims them, or through RabbitMQ."""
+    amqp_url: SecretStr | None = None
+    """RabbitMQ, as amqp://user:password@host:port/vhost or amqps://…"""
+    amqp_heartbeat_s: int = Field(default=10, ge=1, le=600)
+    """A broker that answers nothing for one and a half times as long is left."""
+    amqp_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """How long the broker may take to confirm a message."""
+    amqp_republish_after_s: float = Field(default=60.0, ge=1, le=3600)
+    """A command that was published and is not settled after so long is published again."""
+    amqp_window: int = Field(default=256, ge=1, le=10_000)
+    """Most commands of a type that are published and not settled; the rest waits in the outbox."""
     poll_interval_s: float = Field(default=0.25, gt=0, le=60)
     """How often the outbox is looked at when nothing wakes the relay."""
     command_lease_s: float = Field(default=30.0, ge=1, le=600)
@@ -27,3 +37,10 @@ class WorkerSettings(ServiceSettings):
     """The embedding model's name or folder. The same for everyone who embeds or searches."""
     embedding_workers: int = Field(default=2, ge=1, le=64)
     """Passages that are embedded at a time, each on a thread of its own."""
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _is_amqp(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("amqp://", "amqps://")):
+            raise ValueError("not an amqp:// or amqps:// URL")
+        return url

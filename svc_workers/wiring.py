@@ -18,8 +18,7 @@ from meshkit.identity import ServiceToken, TokenSigner
 from meshkit.listener import Listener
 from meshkit.models.embeddings import Embedder, open_embedder
 from meshkit.objects import ObjectStore, open_store
-from meshkit.outbox import EmbeddedRoad, Handler, Relay
-from meshkit.outbox.relay import Pace
+from meshkit.outbox import Handler
 from meshkit.postgres import Database
 from meshkit.server import Registration, Service
 from svc_workers import store
@@ -34,6 +33,7 @@ from svc_workers.mirror_reply import MirrorReply
 from svc_workers.peers import Peers
 from svc_workers.resolve_session import ResolveSession
 from svc_workers.resolve_ticket import ResolveTicket
+from svc_workers.roads import open_road
 from svc_workers.servicer import AuditServicer, CommandServicer
 from svc_workers.settings import WorkerSettings
 from svc_workers.summarize_case import SummarizeCase
@@ -48,14 +48,13 @@ async def wire_delivery(stack: AsyncExitStack, settings: WorkerSettings) -> Sequ
     """Conversations and tickets; also answers for the outbox. Raises ValueError if a needed setting is missing."""
     database = await stack.enter_async_context(Database.from_settings(settings, name=DELIVERY))
     peers = await _open_peers(stack, settings, DELIVERY)
-    relay = _relay(database, delivery_handlers(peers), settings, DELIVERY)
+    road = open_road(database, delivery_handlers(peers), settings, DELIVERY)
     listener = Listener(str(settings.database_url))
-    await listener.subscribe(SESSION_CHANNEL, relay.wake)
+    await listener.subscribe(SESSION_CHANNEL, road.wake)
     return [
         Service(command_service_pb2_grpc.add_CommandServiceServicer_to_server, CommandServicer(CommandLog(database))),
         Service(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(AuditTrail(database))),
-        Background("relay", relay.run),
-        Background("measure", relay.measure),
+        *road.backgrounds,
         Background("listen", listener.run),
     ]
 
@@ -71,8 +70,7 @@ async def wire_knowledge(stack: AsyncExitStack, settings: WorkerSettings) -> Seq
     async with database.connection() as conn:
         await store.register_embedding_model(conn, embedder.name, embedder.dimension)
     handlers = knowledge_handlers(peers, database, open_store(settings.object_store_url), embedder)
-    relay = _relay(database, handlers, settings, KNOWLEDGE)
-    return [Background("relay", relay.run), Background("measure", relay.measure)]
+    return open_road(database, handlers, settings, KNOWLEDGE).backgrounds
 
 
 def delivery_handlers(peers: Peers) -> list[Handler[Any]]:
@@ -97,17 +95,6 @@ def knowledge_handlers(
         IngestDocument(database, objects, embedder),
         IndexCase(database, objects, embedder),
     ]
-
-
-def _relay(database: Database, handlers: Sequence[Handler[Any]], settings: WorkerSettings, name: str) -> Relay:
-    road = EmbeddedRoad({handler.type: handler for handler in handlers}, worker=name)
-    pace = Pace(
-        poll_interval_s=settings.poll_interval_s,
-        lease_s=settings.command_lease_s,
-        max_attempts=settings.max_attempts,
-        drain_s=min(settings.drain_timeout_s, 10.0),
-    )
-    return Relay(database, road, handlers, pace=pace)
 
 
 async def _open_peers(stack: AsyncExitStack, settings: WorkerSettings, name: str) -> Peers:

@@ -41,6 +41,15 @@ PortBaseOption = Annotated[
     ),
 ]
 NoSamplesOption = Annotated[bool, typer.Option("--no-samples", help="Do not ingest samples/knowledge at first start.")]
+RoadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--road",
+        envvar="GROUNDLINE_ROAD",
+        metavar="[embedded|amqp]",
+        help="How commands travel. amqp starts RabbitMQ, or uses GROUNDLINE_AMQP_URL. Default: as last time.",
+    ),
+]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds until all must be healthy.")]
 
 
@@ -55,10 +64,11 @@ def up(
     edge_port: EdgePortOption = None,
     port_base: PortBaseOption = None,
     no_samples: NoSamplesOption = False,
+    road: RoadOption = None,
     timeout: TimeoutOption = 120,
 ) -> None:
     """Start everything that isn't running, and return when all is healthy."""
-    stack = _stack(home, edge_port, port_base)
+    stack = _stack(home, edge_port, port_base, road)
     _up(stack, samples=not no_samples, timeout_s=timeout)
     _greet(stack)
 
@@ -68,12 +78,13 @@ def run(
     edge_port: EdgePortOption = None,
     port_base: PortBaseOption = None,
     no_samples: NoSamplesOption = False,
+    road: RoadOption = None,
     timeout: TimeoutOption = 120,
 ) -> None:
     """Start everything and stay in the foreground; Ctrl-C or SIGTERM stops it all cleanly."""
     from cli.stack.foreground import until_signalled
 
-    stack = _stack(home, edge_port, port_base)
+    stack = _stack(home, edge_port, port_base, road)
 
     def start() -> None:
         _up(stack, samples=not no_samples, timeout_s=timeout)
@@ -114,10 +125,12 @@ def logs(
     show(_stack(home), names or [], lines=lines, follow=follow)
 
 
-def _stack(home: Path | None, edge_port: int | None = None, port_base: int | None = None) -> Stack:
+def _stack(
+    home: Path | None, edge_port: int | None = None, port_base: int | None = None, road: str | None = None
+) -> Stack:
     from cli.stack import Stack
 
-    return Stack(home, edge_port=edge_port, port_base=port_base, say=_say)
+    return Stack(home, edge_port=edge_port, port_base=port_base, road=road, say=_say)
 
 
 def _say(line: str) -> None:

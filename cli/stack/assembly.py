@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli.stack import edge, processes
+from cli.stack.broker import Broker
 from cli.stack.database import Database
 from cli.stack.errors import StackError
 from cli.stack.layout import REPOSITORY, Home, Ports
@@ -47,15 +48,19 @@ def write_edge_config(home: Home, ports: Ports, envoy: Path) -> bool:
     return True
 
 
-def programs(home: Home, ports: Ports, database: Database, envoy: Path) -> Iterator[Program]:
-    """What the supervisor is to run. Makes the database's cluster if there is none. Raises StackError."""
+def programs(home: Home, ports: Ports, database: Database, broker: Broker, envoy: Path) -> Iterator[Program]:
+    """What the supervisor is to run. Makes the database's cluster and the broker's node if there is none.
+
+    Raises StackError.
+    """
     yield from database.programs()
+    yield from broker.programs()
     for service in processes.present_services():
         url = database.url(service.database_role) if service.database_role else None
         yield Program(
             service.name,
             processes.service_command(service),
-            processes.service_environment(service, home, ports, url),
+            processes.service_environment(service, home, ports, url, broker.environment()),
             stop_timeout_s=int(processes.drain_timeout_s()) + 10,
         )
     options = ["--concurrency", str(_ENVOY_WORKERS), "--log-level", "warning"]

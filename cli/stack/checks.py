@@ -45,10 +45,10 @@ def check_disk(folders: Iterable[Path]) -> None:
             )
 
 
-def check_ports(ports: Ports, running: Iterable[str]) -> None:
+def check_ports(ports: Ports, running: Iterable[str], *, broker: bool = False) -> None:
     """Raises StackError if a port is taken, except by a process of the stack that is `running`."""
     own = set(running)
-    for process, port in ports.by_process():
+    for process, port in ports.by_process(broker=broker):
         if process not in own and not is_free(port):
             option = "--edge-port" if port == ports.edge else "--port-base"
             raise StackError(

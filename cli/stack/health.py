@@ -56,6 +56,22 @@ def edge_health(port: int, timeout_s: float = 2.0) -> str:
         connection.close()
 
 
+def broker_health(port: int, timeout_s: float = 2.0) -> str:
+    """SERVING if what listens at `port` answers AMQP, as RabbitMQ does once it has started; else UNREACHABLE."""
+    try:
+        with socket.create_connection((HOST, port), timeout_s) as connection:
+            connection.settimeout(timeout_s)
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return SERVING if connection.recv(1) else UNREACHABLE
+    except OSError:
+        return UNREACHABLE
+
+
+def listener_health(port: int, timeout_s: float = 2.0) -> str:
+    """SERVING if anything listens at `port`."""
+    return SERVING if _listens(port, timeout_s) else UNREACHABLE
+
+
 def check_all(probes: Mapping[str, Callable[[], str]]) -> dict[str, str]:
     """Asks all at once."""
     if not probes:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cli.stack.errors import StackError
 from db.placement import run_place
@@ -29,6 +30,7 @@ SERVICE_OFFSETS = {
 }
 _METRICS_OFFSET = 1000
 _EDGE_OFFSET, _ADMIN_OFFSET = 8, 9
+_BROKER_OFFSETS = (10, 11, 12)
 # Below the range that the kernel hands out to outgoing connections, so that a free port stays free.
 _FREE_BASES = range(20_000, 31_000, 20)
 
@@ -49,8 +51,16 @@ class Ports:
         """The port where `service` answers GET /metrics."""
         return self.grpc(service) + _METRICS_OFFSET
 
-    def by_process(self) -> Iterator[tuple[str, int]]:
-        """Every port with the process that listens there."""
+    @property
+    def broker(self) -> tuple[int, int, int]:
+        """The broker's port for AMQP, its own for tools, and its port mapper's."""
+        amqp, distribution, epmd = (self.base + offset for offset in _BROKER_OFFSETS)
+        return amqp, distribution, epmd
+
+    def by_process(self, *, broker: bool = False) -> Iterator[tuple[str, int]]:
+        """Every port with the process that listens there; the broker's only if the stack has one."""
+        if broker:
+            yield from zip(("rabbitmq", "rabbitmq", "epmd"), self.broker, strict=True)
         yield "envoy", self.edge
         yield "envoy", self.admin
         for service in SERVICE_OFFSETS:
@@ -82,7 +92,7 @@ def _free_base() -> int:
     first = os.getpid() % len(_FREE_BASES)
     candidates: list[int] = [*_FREE_BASES[first:], *_FREE_BASES[:first]]
     for candidate in candidates:
-        offsets = [*SERVICE_OFFSETS.values(), _EDGE_OFFSET, _ADMIN_OFFSET]
+        offsets = [*SERVICE_OFFSETS.values(), _EDGE_OFFSET, _ADMIN_OFFSET, *_BROKER_OFFSETS]
         offsets += [offset + _METRICS_OFFSET for offset in SERVICE_OFFSETS.values()]
         if all(is_free(candidate + offset) for offset in offsets):
             return candidate
@@ -132,6 +142,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def broker(self) -> Path:
+        """RabbitMQ's state, unless its account can't reach it there."""
+        return self.path / "rabbitmq"
+
+    @property
     def edge_config(self) -> Path:
         return self.path / "edge.yaml"
 
@@ -153,24 +168,37 @@ class Home:
 
     @property
     def choices(self) -> Path:
-        """What the last `up` chose: the ports."""
+        """What the last `up` chose: the ports and the road."""
         return self.path / "stack.json"
 
     def load_ports(self) -> Ports | None:
         """The ports of the last `up`, if there was one."""
+        chosen = self._load_choices()
+        chosen.pop("road", None)
         try:
-            return Ports(**json.loads(self.choices.read_text()))
+            return Ports(**chosen) if chosen else None
+        except TypeError:
+            raise StackError(f"{self.choices} can't be read: remove it") from None
+
+    def load_road(self) -> str | None:
+        """The road of the last `up`, if there was one."""
+        road = self._load_choices().get("road")
+        return road if isinstance(road, str) else None
+
+    def _load_choices(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.choices.read_text()))
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return {}
         except OSError as error:
             raise StackError(f"{self.choices} can't be read: {error.strerror}") from error
         except (ValueError, TypeError):
             raise StackError(f"{self.choices} can't be read: remove it") from None
 
-    def save_ports(self, ports: Ports) -> None:
-        """Keeps the ports for the commands that come later."""
+    def save_choices(self, ports: Ports, road: str) -> None:
+        """Keeps ports and road for the commands that come later."""
         draft = self.choices.with_suffix(".tmp")
-        draft.write_text(json.dumps(asdict(ports)) + "\n")
+        draft.write_text(json.dumps({**asdict(ports), "road": road}) + "\n")
         draft.replace(self.choices)
 
 

@@ -8,6 +8,7 @@ import signal
 import psutil
 
 from cli.stack.layout import Home
+from db.placement import PlacementError, data_place, server_account
 from db.postgres import PostgresServer
 
 
@@ -16,7 +17,7 @@ def stop_orphans(home: Home, postgres: PostgresServer | None, timeout_s: float =
 
     Services get SIGTERM and PostgreSQL SIGINT; what is still there after `timeout_s` is killed.
     """
-    found = [*_services(home), *_edges(home)]
+    found = [*_services(home), *_edges(home), *_brokers(home)]
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.terminate()
@@ -50,6 +51,24 @@ def _edges(home: Home) -> list[psutil.Process]:
             if str(home.edge_config) in process.cmdline() and process.name() == "envoy":
                 found.append(process)
     return found
+
+
+def _brokers(home: Home) -> list[psutil.Process]:
+    found = []
+    folders = {str(home.broker), *_broker_folder(home)}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            if "RABBITMQ_NODENAME" in environment and environment.get("HOME") in folders:
+                found.append(process)
+    return found
+
+
+def _broker_folder(home: Home) -> list[str]:
+    try:
+        return [str(data_place(home.broker, server_account()))]
+    except PlacementError:
+        return []
 
 
 def _postmaster(postgres: PostgresServer | None) -> psutil.Process | None:

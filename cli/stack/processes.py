@@ -11,6 +11,8 @@ from pathlib import Path
 from cli.stack.layout import HOST, REPOSITORY, Home, Ports
 
 POSTGRES, ENVOY = "postgres", "envoy"
+# RabbitMQ and the port mapper of its node, where the stack has a broker of its own.
+RABBITMQ, EPMD = "rabbitmq", "epmd"
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,20 @@ SERVICES: tuple[Service, ...] = (
     Service("worker-knowledge", "svc_workers", ("knowledge",), database_role="groundline_workers"),
 )
 # Every process by name, in the order of `status`.
-NAMES: tuple[str, ...] = (POSTGRES, *(service.name for service in SERVICES), ENVOY)
+NAMES: tuple[str, ...] = (POSTGRES, EPMD, RABBITMQ, *(service.name for service in SERVICES), ENVOY)
 # Those in one step stop together; a step begins when the one before has ended.
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
     (ENVOY,),
     ("gateway", "worker-delivery", "worker-knowledge"),
     ("orchestrator",),
     ("evaluator", "retrieval", "ticketing"),
-    (POSTGRES,),
+    (RABBITMQ,),
+    (EPMD, POSTGRES),
 )
 # What `up`'s own environment may add or change. All else that begins with GROUNDLINE_ is the stack's to say.
-_OWN = frozenset({"DATABASE_URL", "LISTEN", "METRICS_LISTEN", "SIGNING_KEY_FILE", "VERIFY_JWKS_FILE", "HOME"})
+_OWN = frozenset(
+    {"DATABASE_URL", "LISTEN", "METRICS_LISTEN", "SIGNING_KEY_FILE", "VERIFY_JWKS_FILE", "HOME", "ROAD", "AMQP_URL"}
+)
 _TARGETS = ("gateway", "orchestrator", "retrieval", "evaluator", "ticketing")
 
 
@@ -75,18 +80,21 @@ def present_services() -> tuple[Service, ...]:
     return tuple(service for service in SERVICES if (REPOSITORY / service.module / "__main__.py").exists())
 
 
-def service_environment(service: Service, home: Home, ports: Ports, database_url: str | None) -> dict[str, str]:
-    """The variables that one service is started with, besides the caller's own."""
+def service_environment(
+    service: Service, home: Home, ports: Ports, database_url: str | None, road: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The variables that one service is started with, besides the caller's own. `road` is for the workers."""
     environment = {
         "GROUNDLINE_HOME": str(home.path),
         "GROUNDLINE_LISTEN": f"{HOST}:{ports.grpc(service.name)}",
         "GROUNDLINE_METRICS_LISTEN": f"{HOST}:{ports.metrics(service.name)}",
         "GROUNDLINE_VERIFY_JWKS_FILE": str(home.jwks),
         "GROUNDLINE_OBJECT_STORE_URL": os.environ.get("GROUNDLINE_OBJECT_STORE_URL") or home.objects.as_uri(),
-        "GROUNDLINE_ROAD": os.environ.get("GROUNDLINE_ROAD") or "embedded",
         "GROUNDLINE_DRAIN_TIMEOUT_S": f"{drain_timeout_s():g}",
         "PYTHONUNBUFFERED": "1",
     }
+    if service.module == "svc_workers":
+        environment.update(road or {})
     for target in _TARGETS:
         environment[f"GROUNDLINE_{target.upper()}_TARGET"] = f"{HOST}:{ports.grpc(target)}"
     if service.database_role is not None and database_url is not None:

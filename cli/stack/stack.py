@@ -20,12 +20,22 @@ from typing import Any
 
 from cli.stack import checks, edge_admin, orphans, processes
 from cli.stack.assembly import make_home, programs, write_edge_config
+from cli.stack.broker import EMBEDDED, Broker
 from cli.stack.database import Database
 from cli.stack.errors import StackError
-from cli.stack.health import SERVING, UNREACHABLE, check_all, edge_health, service_health, wait_until_serving
+from cli.stack.health import (
+    SERVING,
+    UNREACHABLE,
+    broker_health,
+    check_all,
+    edge_health,
+    listener_health,
+    service_health,
+    wait_until_serving,
+)
 from cli.stack.layout import HOST, Home, Ports, choose_ports, home_from_environment
 from cli.stack.log_files import last_words
-from cli.stack.processes import ENVOY, NAMES, POSTGRES, STOP_ORDER
+from cli.stack.processes import ENVOY, EPMD, NAMES, POSTGRES, RABBITMQ, STOP_ORDER
 from cli.stack.supervisor import ProcessState, Supervisor, render
 
 EDGE_DRAIN_S = 3.0
@@ -63,17 +73,23 @@ class Stack:
         edge_port: int | None = None,
         port_base: int | None = None,
         database_url: str | None = None,
+        road: str | None = None,
+        amqp_url: str | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`edge_port` 0 takes free ports for everything; ports not given are those of the last `up`, else the usual.
 
-        With `database_url` (or GROUNDLINE_DATABASE_URL) that server is used and no PostgreSQL is started. `say` gets
-        a line for each step. Raises StackError if ports can't be had.
+        With `database_url` (or GROUNDLINE_DATABASE_URL) that server is used and no PostgreSQL is started. `road` (or
+        GROUNDLINE_ROAD) is embedded or amqp, by default that of the last `up`; with `amqp_url` (or GROUNDLINE_AMQP_URL)
+        that broker is used and no RabbitMQ is started. `say` gets a line for each step. Raises StackError if ports
+        can't be had.
         """
         self.home = Home((home or home_from_environment()).absolute())
         self.database = Database(self.home, database_url or os.environ.get("GROUNDLINE_DATABASE_URL") or None)
         self._last_ports = self.home.load_ports()
         self._wanted_ports = (edge_port, port_base)
+        self._wanted_road = road or os.environ.get("GROUNDLINE_ROAD") or None
+        self._amqp_url = amqp_url or os.environ.get("GROUNDLINE_AMQP_URL") or None
         self._say = say
         self._supervisor = Supervisor(self.home)
 
@@ -85,6 +101,12 @@ class Stack:
         if last is not None and edge_port in (None, 0, last.edge) and base in (None, last.base):
             return last
         return choose_ports(edge_port, base)
+
+    @cached_property
+    def broker(self) -> Broker:
+        """How this stack's commands travel. Raises StackError if that takes a broker and there is none to be had."""
+        road = self._wanted_road or self.home.load_road() or EMBEDDED
+        return Broker(self.home, self.ports, road, self._amqp_url)
 
     @property
     def edge_url(self) -> str:
@@ -119,13 +141,15 @@ class Stack:
         with self._locked():
             deadline = time.monotonic() + timeout_s
             envoy = self._check()
-            self.home.save_ports(self.ports)
+            self.home.save_choices(self.ports, self.broker.road)
             if self.database.server is not None and not self.database.server.is_made:
                 self._say("making the database")
             with ThreadPoolExecutor(max_workers=1) as background:
                 edge_changed = background.submit(write_edge_config, self.home, self.ports, envoy)
                 self._start_supervisor(envoy)
-                started = self._start_database(deadline)
+                started = self._launch(self.broker.processes)
+                started += self._start_database(deadline)
+                self.wait_healthy(self.broker.processes, timeout_s=max(1.0, deadline - time.monotonic()))
                 started += self._start_services(deadline)
                 started += self._start_edge(edge_changed.result(), deadline)
             return started
@@ -142,7 +166,7 @@ class Stack:
                 self._say(f"stopped {left}, left over from a supervisor that was killed")
         envoy = checks.find_envoy()
         checks.check_disk(self._folders())
-        checks.check_ports(self.ports, running)
+        checks.check_ports(self.ports, running, broker=self.broker.server is not None)
         make_home(self.home)
         return envoy
 
@@ -151,7 +175,7 @@ class Stack:
         return [self.home.path, *([server.data_dir] if server else [])]
 
     def _start_supervisor(self, envoy: Path) -> None:
-        text = render(programs(self.home, self.ports, self.database, envoy), self.home)
+        text = render(programs(self.home, self.ports, self.database, self.broker, envoy), self.home)
         config = self.home.supervisor_config
         changed = not config.exists() or config.read_text() != text
         if changed:
@@ -232,6 +256,8 @@ class Stack:
         self.down()
         if self.database.server is not None:
             self.database.server.destroy()
+        if self.broker.server is not None:
+            self.broker.server.destroy()
         shutil.rmtree(self.home.supervisor_socket.parent, ignore_errors=True)
         shutil.rmtree(self.home.path, ignore_errors=True)
 
@@ -271,7 +297,7 @@ class Stack:
         for service in processes.SERVICES:
             if service.name == name:
                 url = self.database.url(service.database_role) if service.database_role else None
-                own = processes.service_environment(service, self.home, self.ports, url)
+                own = processes.service_environment(service, self.home, self.ports, url, self.broker.environment())
                 return {**processes.inherited_environment(), **own}
         raise StackError(f"{name} is not a service; there are {', '.join(each.name for each in processes.SERVICES)}")
 
@@ -317,7 +343,7 @@ class Stack:
                 health=said.get(name, "STOPPED"),
                 pid=states[name].pid if name in states else None,
                 uptime_s=states[name].uptime_s if name in states else 0.0,
-                ports=tuple(port for process, port in self.ports.by_process() if process == name),
+                ports=tuple(port for process, port in self.ports.by_process(broker=True) if process == name),
             )
             for name in expected
         ]
@@ -328,12 +354,17 @@ class Stack:
             return lambda: SERVING if self._postgres_ready() else UNREACHABLE
         if name == ENVOY:
             return partial(edge_health, self.ports.edge)
+        if name == RABBITMQ:
+            return partial(broker_health, self.ports.broker[0])
+        if name == EPMD:
+            return partial(listener_health, self.ports.broker[2])
         return partial(service_health, self.ports.grpc(name))
 
     def _expected(self) -> list[str]:
         present = {service.name for service in processes.present_services()} | {ENVOY}
         if self.database.server is not None:
             present.add(POSTGRES)
+        present.update(self.broker.processes)
         return [name for name in NAMES if name in present]
 
     def _known(self, name: str) -> None:

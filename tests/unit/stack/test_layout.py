@@ -32,8 +32,10 @@ def test_a_named_base_is_kept() -> None:
 
 def test_the_ports_of_the_last_time_are_remembered(home: Home) -> None:
     assert home.load_ports() is None
-    home.save_ports(Ports(edge=1234, admin=5, base=6))
+    assert home.load_road() is None
+    home.save_choices(Ports(edge=1234, admin=5, base=6), "amqp")
     assert home.load_ports() == Ports(edge=1234, admin=5, base=6)
+    assert home.load_road() == "amqp"
     home.choices.write_text("{")
     with pytest.raises(StackError, match="remove it"):
         home.load_ports()
