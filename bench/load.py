@@ -93,7 +93,7 @@ class Load:
     def open(self, rate: float, duration_s: float, *, seed: int) -> Run:
         """Sends `rate` calls a second at the times of a Poisson process, whether earlier ones are answered or not.
 
-        Raises LoadError if the server ends connections or stops to answer; what it refuses is counted.
+        Raises LoadError if the server ends connections, stops to answer or can't keep up; what it refuses is counted.
         """
         run = Run(duration_s)
         due: dict[int, float] = {}
@@ -103,6 +103,8 @@ class Load:
         with _undisturbed():
             while schedule or due:
                 now = time.perf_counter()
+                if now > end + ANSWER_TIMEOUT_S:
+                    raise LoadError(f"{rate:.0f} calls a second are far more than are answered")
                 while schedule and begin + schedule[0] <= now and (wire := self._free()) is not None:
                     self._number += 1
                     intended = begin + schedule.popleft()

@@ -65,7 +65,10 @@ def side_by_side_table(name: str, title: str, found: Sequence[Measured], rate: f
     rows.append(_cpu_row("µs of CPU a call", base, others))
     lateness = max(max(each.lateness_p99) for each in found) * 1e3
     share = max(max(each.load_share) for each in found)
+    strangers = Spread.of([share for each in found for share in each.others_share])
     notes = [
+        f"Processes that have nothing to do with it took {strangers.median:.2f} cores in the median, "
+        f"{strangers.max:.2f} at most. Much more than 0.1, and the figures say little.",
         f"Open loop: Poisson arrivals at {rate:.0f}/s, latency from the moment a call was due.",
         f"The load generator took at most {share:.0%} of one core in the closed loop, "
         f"and sent at most {lateness:.2f} ms late (worst p99) in the open one.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bench.figures import Spread, quantile, ratios
 from bench.load import Load, Run
-from bench.processes import cpu_seconds
+from bench.processes import busy_seconds, cpu_seconds
 
 Say = Callable[[str], None]
 # The load generator itself, in the accounts of CPU time.
@@ -51,6 +51,10 @@ class Measured:
     load_share: list[float] = field(default_factory=list)
     """How much of one core the load generator took in the closed loop. Near 1, it would be what is measured."""
 
+    others_share: list[float] = field(default_factory=list)
+    """How many cores processes took in the closed loop that have nothing to do with the benchmark. Above a tenth or
+    so, the figures say little."""
+
     def ratio(self, figure: str, to: "Measured") -> Spread:
         """This subject's figure to another's, round by round."""
         return ratios(getattr(self, figure), getattr(to, figure))
@@ -91,15 +95,18 @@ def _in_turn(pairs: Sequence[tuple[Subject, Measured]], turn: int) -> Sequence[t
 
 def _closed(subject: Subject, measured: Measured, plan: Plan) -> None:
     watched = {**subject.processes, LOAD: os.getpid()}
-    before = {name: _cpu(name, pid) for name, pid in watched.items()}
+    before, busy_before = {name: _cpu(name, pid) for name, pid in watched.items()}, busy_seconds()
     begin = time.perf_counter()
     run = subject.load.closed(plan.concurrency, plan.duration_s)
     took = time.perf_counter() - begin
+    busy = busy_seconds() - busy_before
     for name, pid in watched.items():
         spent = _cpu(name, pid) - before[name]
+        busy -= spent
         measured.cpu.setdefault(name, []).append(spent / len(run.latencies))
         if name == LOAD:
             measured.load_share.append(spent / took)
+    measured.others_share.append(max(0.0, busy / took))
     measured.throughput.append(run.throughput)
 
 

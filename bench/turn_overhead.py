@@ -24,6 +24,8 @@ from groundline.conversation.v1 import conversation_service_pb2 as conversation
 from groundline.orchestration.v1 import event_pb2
 
 NAME = "turn-overhead"
+# Stricter than the event's own `overhead`: the way to another process is none of the search's time.
+OWN = "own time"
 MOST_OVERHEAD_MS = 5.0
 # Asked first and not counted: connections, plans and the model's first run are not what a turn costs.
 WARM_UP = 5
@@ -100,6 +102,14 @@ async def _ask(target: str, database: "asyncpg.Connection[asyncpg.Record]", ques
     raise LoadError(f"no turn within {TURN_TIMEOUT_S:.0f} s: does the whole stack run?")
 
 
+def _own_ms(turn: event_pb2.Turn) -> float:
+    spent = {timing.stage: timing.duration_ms for timing in turn.timings}
+    own = spent["overhead"] + spent.get("understanding", 0.0)
+    if "retrieval" in spent and turn.HasField("evidence_pack"):
+        own += max(0.0, spent["retrieval"] - turn.evidence_pack.diagnostics.total_ms)
+    return own
+
+
 def _table(turns: Sequence[event_pb2.Turn]) -> Table:
     stages: dict[str, list[float]] = {}
     for turn in turns:
@@ -107,20 +117,24 @@ def _table(turns: Sequence[event_pb2.Turn]) -> Table:
             stages.setdefault(timing.stage, []).append(timing.duration_ms)
     if "overhead" not in stages:
         raise LoadError("the turns' events say nothing of their overhead")
+    stages[OWN] = [_own_ms(turn) for turn in turns]
     spreads = {stage: Spread.of(values) for stage, values in stages.items()}
     rows = [
         [stage, str(len(values)), *(f"{value:.2f}" for value in (spreads[stage].median, quantile(values, 0.95)))]
         for stage, values in stages.items()
     ]
-    median = spreads["overhead"].median
+    median = spreads[OWN].median
     return Table(
         NAME,
         f"A turn's time by stage, {len(turns)} questions one after another",
         ["stage", "turns", "median ms", "p95 ms"],
         rows,
-        notes=["`capture` is from the message's write to the turn's begin; `overhead` is all that no stage names."],
+        notes=[
+            "`capture` is from the message's write to the turn's begin; `overhead` is all that no stage names.",
+            f"`{OWN}` is `overhead`, `understanding`, and what the call of retrieval took beyond the search itself.",
+        ],
         goals=[
-            (f"overhead at most {MOST_OVERHEAD_MS:g} ms in the median: {median:.2f} ms", median <= MOST_OVERHEAD_MS)
+            (f"{OWN} at most {MOST_OVERHEAD_MS:g} ms in the median: {median:.2f} ms", median <= MOST_OVERHEAD_MS),
         ],
         data={stage: {"ms": values, **asdict(spreads[stage])} for stage, values in stages.items()},
     )

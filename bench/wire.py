@@ -161,4 +161,6 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _readable(raw: bytes | bytearray) -> str:
-    return "".join(chr(byte) if 32 <= byte < 127 else " " for byte in raw[:400]).strip()
+    text = "".join(chr(byte) if 32 <= byte < 127 else " " for byte in raw[:400])
+    # What follows is an encoded message.
+    return " ".join(text.partition("grpc-status-details-bin")[0].split())

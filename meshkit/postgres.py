@@ -92,8 +92,10 @@ class Database:
     def __init__(self, pool: Pool, *, acquire_timeout_s: float, max_waiters: int) -> None:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
-        self._max_waiters = max_waiters
-        self._waiting = 0
+        self._size = pool.get_max_size()
+        self._max_callers = self._size + max_waiters
+        # Who has a connection or waits for one.
+        self._callers = 0
 
     @classmethod
     async def open(
@@ -180,7 +182,10 @@ class Database:
             # arrives as a cancellation, not as this.)
             raise DependencyUnavailable(retry_after_s=UNAVAILABLE_RETRY_S) from exc
         finally:
-            await self._pool.release(conn)
+            try:
+                await self._pool.release(conn)
+            finally:
+                self._callers -= 1
 
     @asynccontextmanager
     async def transaction(self, *, readonly: bool = False, isolation: Any = None) -> AsyncIterator[Connection]:
@@ -209,20 +214,26 @@ class Database:
             return await conn.execute(query, *args)
 
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
-        if self._waiting >= self._max_waiters and self._pool.get_idle_size() == 0:
+        if self._callers >= self._max_callers:
             raise Overloaded(retry_after_s=OVERLOADED_RETRY_S)
-        self._waiting += 1
+        # Nobody to wait for: a timer would cost more than taking the connection. If one has to be opened first, that
+        # is bounded by the pool itself.
+        limit_s = None if self._callers < self._size else self._acquire_timeout_s
+        self._callers += 1
         try:
-            # Not `acquire(timeout=…)`: that puts every acquisition into a task of its own.
-            async with asyncio.timeout(self._acquire_timeout_s):
+            if limit_s is None:
                 return await self._pool.acquire()
-        except TimeoutError as exc:
+            # Not `acquire(timeout=…)`: that puts every acquisition into a task of its own.
+            async with asyncio.timeout(limit_s):
+                return await self._pool.acquire()
+        except BaseException as exc:
+            self._callers -= 1
+            if not isinstance(exc, TimeoutError):
+                raise
             if self._pool.get_size() < self._pool.get_max_size():
                 # There was room for one more connection, and the server didn't give it.
                 raise DependencyUnavailable(retry_after_s=UNAVAILABLE_RETRY_S) from exc
             raise Overloaded(retry_after_s=OVERLOADED_RETRY_S) from exc
-        finally:
-            self._waiting -= 1
 
 
 def translate(exc: BaseException) -> DomainError | None:

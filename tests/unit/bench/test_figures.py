@@ -29,6 +29,7 @@ def measured(name: str, throughput: float) -> Measured:
     found = Measured(name, [throughput] * 3)
     found.p50 = found.p95 = found.p99 = [0.002] * 3
     found.lateness_p99, found.refused, found.load_share = [0.0001] * 3, [0] * 3, [0.1] * 3
+    found.others_share = [0.0] * 3
     found.cpu = {"server": [0.0002, 0.0003, 0.0004]}
     return found
 
