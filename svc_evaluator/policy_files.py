@@ -26,19 +26,31 @@ class PolicyNotFound(DomainError):
 
 
 class Policies:
-    """The policies at hand, and which is in force. Raises ValueError if there is none of the version in force."""
+    """The policies at hand, and which is in force where.
+
+    In force is, for a knowledge base, the greatest version that is for it; where there is none, `in_force`.
+    Raises ValueError if there is none of that version, or it is for one knowledge base only.
+    """
 
     def __init__(self, policies: Iterable[Policy], *, in_force: str) -> None:
         self._by_version: Mapping[str, Policy] = {each.version: each for each in policies}
-        if in_force not in self._by_version:
+        default = self._by_version.get(in_force)
+        if default is None:
             raise ValueError(f"no policy {in_force!r}; there are: {', '.join(sorted(self._by_version)) or 'none'}")
-        self._in_force = in_force
+        if default.knowledge_base:
+            raise ValueError(
+                f"policy {in_force!r} is for {default.knowledge_base!r} only, and can't be in force for all"
+            )
+        self._default = default
+        self._by_base: Mapping[str, Policy] = {
+            each.knowledge_base: each for _, each in sorted(self._by_version.items()) if each.knowledge_base
+        }
 
     @classmethod
     def from_folders(cls, *folders: Path, in_force: str = "") -> "Policies":
-        """Reads every `*.json`; a version may be in one file only. Without `in_force`: the greatest version.
+        """Reads every `*.json`; a version may be in one file only. Without `in_force`: the greatest that is for all.
 
-        Raises ValueError naming the file and what is wrong with it.
+        A folder that is not there holds no policies. Raises ValueError naming the file and what is wrong with it.
         """
         found: dict[str, Policy] = {}
         for file in sorted(file for folder in folders for file in folder.glob("*.json")):
@@ -46,11 +58,14 @@ class Policies:
             if policy.version in found:
                 raise ValueError(f"{file.name}: version {policy.version!r} is in another file, too")
             found[policy.version] = policy
-        return cls(found.values(), in_force=in_force or max(found, default=""))
+        for_all = [each.version for each in found.values() if not each.knowledge_base]
+        return cls(found.values(), in_force=in_force or max(for_all, default=""))
 
-    def get(self, version: str = "") -> Policy:
-        """The policy of that version; of "" the one in force. Raises PolicyNotFound."""
-        policy = self._by_version.get(version or self._in_force)
+    def get(self, version: str = "", *, knowledge_base: str = "") -> Policy:
+        """The policy of that version; of "" the one in force for the knowledge base. Raises PolicyNotFound."""
+        if not version:
+            return self._by_base.get(knowledge_base, self._default)
+        policy = self._by_version.get(version)
         if policy is None:
             raise PolicyNotFound(policy_version=version)
         return policy

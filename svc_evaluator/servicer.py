@@ -16,10 +16,12 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
 
     async def Evaluate(self, request: pb.EvaluateRequest, context: Any) -> pb.EvaluateResponse:
         tried = check_policy(request.policy) if request.HasField("policy") else None
-        policy = tried or self._policies.get(request.policy_version)
+        base = request.evidence_pack.knowledge_base
+        policy = tried or self._policies.get(request.policy_version, knowledge_base=base)
         draft = request.draft if request.HasField("draft") else None
         # A few milliseconds of pure computation: a thread would cost more than it gives back.
         return pb.EvaluateResponse(verdict=judge(request.question, request.evidence_pack, draft, policy))
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
-        return pb.GetPolicyResponse(policy=self._policies.get(request.policy_version))
+        policy = self._policies.get(request.policy_version, knowledge_base=request.knowledge_base)
+        return pb.GetPolicyResponse(policy=policy)

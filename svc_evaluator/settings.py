@@ -11,6 +11,6 @@ class EvaluatorSettings(ServiceSettings):
     """Settings of `python -m svc_evaluator`."""
 
     policy_version: str = Field(default="", max_length=128)
-    """The policy in force; empty: the greatest version at hand."""
+    """The policy in force where a knowledge base has none of its own; empty: the greatest version that is for all."""
     policy_folder: Path | None = None
-    """A folder with policies of one's own (`*.json`), beside those that are shipped."""
+    """A folder with policies of one's own (`*.json`), beside those that are shipped; read once, at the start."""

@@ -20,7 +20,7 @@ _ENVOY_WORKERS = 2
 def make_home(home: Home) -> None:
     """Makes the private folders and, the first time, the signing key. Raises StackError."""
     try:
-        for folder in (home.keys, home.logs, home.objects):
+        for folder in (home.keys, home.logs, home.objects, home.policies):
             folder.mkdir(mode=0o700, exist_ok=True)
         create_keys(home.keys)
     except (OSError, ValueError) as error:

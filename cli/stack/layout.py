@@ -138,6 +138,11 @@ class Home:
         return self.path / "objects"
 
     @property
+    def policies(self) -> Path:
+        """Policies of one's own, beside the shipped one."""
+        return self.path / "policies"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -90,6 +90,7 @@ def service_environment(
         "GROUNDLINE_METRICS_LISTEN": f"{HOST}:{ports.metrics(service.name)}",
         "GROUNDLINE_VERIFY_JWKS_FILE": str(home.jwks),
         "GROUNDLINE_OBJECT_STORE_URL": os.environ.get("GROUNDLINE_OBJECT_STORE_URL") or home.objects.as_uri(),
+        "GROUNDLINE_POLICY_FOLDER": os.environ.get("GROUNDLINE_POLICY_FOLDER") or str(home.policies),
         "GROUNDLINE_DRAIN_TIMEOUT_S": f"{drain_timeout_s():g}",
         "PYTHONUNBUFFERED": "1",
     }

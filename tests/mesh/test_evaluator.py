@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import json_format
 
 from groundline.evaluation.v1 import evaluation_pb2 as pb
 from groundline.evaluation.v1 import evaluation_pb2_grpc, reason_code_pb2
@@ -64,6 +65,26 @@ async def test_the_policy_can_be_read(served: testing.Served) -> None:
     error = from_rpc_error(refused.value)
     assert refused.value.code() == grpc.StatusCode.NOT_FOUND
     assert (error.reason, error.metadata) == ("POLICY_NOT_FOUND", {"policy_version": "1999-01-01-none"})
+
+
+async def test_a_pack_is_judged_by_the_policy_of_its_knowledge_base(keys: testing.Keys, tmp_path: Path) -> None:
+    own = pb.Policy()
+    own.CopyFrom(POLICY)
+    own.version, own.knowledge_base = "2026-11-22-080000-routers-0a1b2c3d", "routers"
+    (tmp_path / "own.json").write_text(json_format.MessageToJson(own), encoding="utf-8")
+    async with AsyncExitStack() as stack:
+        registrations = await wire(stack, EvaluatorSettings(policy_folder=tmp_path))
+        served = await stack.enter_async_context(testing.serve(*registrations, keys=keys))
+        channel = await stack.enter_async_context(served.channel(SERVICE, role="service"))
+        stub = evaluation_pb2_grpc.EvaluationServiceStub(channel)
+        there = request()
+        there.evidence_pack.knowledge_base = "routers"
+        assert (await stub.Evaluate(there)).verdict.policy_version == own.version
+        assert (await stub.Evaluate(request())).verdict.policy_version == POLICY.version
+        there.policy_version = POLICY.version
+        assert (await stub.Evaluate(there)).verdict.policy_version == POLICY.version
+        assert (await stub.GetPolicy(pb.GetPolicyRequest(knowledge_base="routers"))).policy == own
+        assert (await stub.GetPolicy(pb.GetPolicyRequest(knowledge_base="others"))).policy == POLICY
 
 
 async def test_an_unknown_policy_judges_nothing(served: testing.Served) -> None:

@@ -31,6 +31,24 @@ def test_the_greatest_version_is_in_force_unless_one_is_named(tmp_path: Path) ->
     assert refused.value.metadata == {"policy_version": "1999-01-01-none"}
 
 
+def test_a_knowledge_base_is_judged_by_the_newest_policy_of_its_own(tmp_path: Path) -> None:
+    for number, version in enumerate(("9999-01-01-080000-routers-a", "9999-01-01-070000-routers-b")):
+        write(tmp_path, shipped() | {"version": version, "knowledge_base": "routers"}, f"{number}.json")
+    policies = Policies.from_folders(SHIPPED, tmp_path)
+    assert policies.get(knowledge_base="routers").version == "9999-01-01-080000-routers-a"
+    # One that is for a knowledge base is never in force elsewhere, however new.
+    assert policies.get(knowledge_base="default").version == policies.get().version == shipped()["version"]
+    # Replay names the version, and what it is for does not matter.
+    older = "9999-01-01-070000-routers-b"
+    assert policies.get(older, knowledge_base="default").version == older
+    with pytest.raises(ValueError, match="is for 'routers' only"):
+        Policies.from_folders(SHIPPED, tmp_path, in_force=older)
+
+
+def test_a_folder_that_is_not_there_holds_no_policies(tmp_path: Path) -> None:
+    assert Policies.from_folders(SHIPPED, tmp_path / "none").get().version == shipped()["version"]
+
+
 def test_without_the_policy_in_force_nothing_starts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no policy 'x'"):
         Policies.from_folders(SHIPPED, in_force="x")
@@ -54,6 +72,7 @@ def test_what_is_wrong_with_a_policy_is_said(tmp_path: Path) -> None:
         "stale can't bear a weight": {
             "thresholds": [each | ({"weight": 1} if each["name"] == "stale" else {}) for each in thresholds]
         },
+        "knowledge_base": {"knowledgeBase": "Not A Name"},
         "a number is not finite": {"intercept": "NaN"},
         "version": {"version": ""},
         "required_slots": {"topics": [{"name": "t", "phrases": ["x"], "required_slots": ["mood"]}]},

@@ -367,7 +367,7 @@ class EvaluateRequest(_message.Message):
     question: _builtins.str
     """The standalone question."""
     policy_version: _builtins.str
-    """The policy to judge by; empty means the one in force."""
+    """The policy to judge by; empty means the one in force for the pack's knowledge base."""
     @_builtins.property
     def evidence_pack(self) -> _evidence_pb2.EvidencePack:
         """What was found for it."""
@@ -435,16 +435,20 @@ class GetPolicyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    KNOWLEDGE_BASE_FIELD_NUMBER: _builtins.int
     policy_version: _builtins.str
     """The version; empty means the one in force."""
+    knowledge_base: _builtins.str
+    """Without a version: the one in force for this knowledge base; empty means the one for those without one of their own."""
     def __init__(
         self,
         *,
         policy_version: _builtins.str = ...,
+        knowledge_base: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy_version", b"policy_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["knowledge_base", b"knowledge_base", "policy_version", b"policy_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -554,6 +558,7 @@ class Policy(_message.Message):
     INTERCEPT_FIELD_NUMBER: _builtins.int
     TOPICS_FIELD_NUMBER: _builtins.int
     STALE_AFTER_DAYS_FIELD_NUMBER: _builtins.int
+    KNOWLEDGE_BASE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Its version: a date and a name, never reused."""
     description: _builtins.str
@@ -562,6 +567,10 @@ class Policy(_message.Message):
     """The confidence's intercept (a logistic over the weighted signals)."""
     stale_after_days: _builtins.int
     """Days after which a document that gives no other date counts as stale; 0 never."""
+    knowledge_base: _builtins.str
+    """The knowledge base that it is for: of several, the greatest version is in force there. Empty means all that have no
+    policy of their own. What a policy is for does not keep it from judging a pack that names it by version.
+    """
     @_builtins.property
     def thresholds(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalThreshold]:
         """The signals' thresholds."""
@@ -579,10 +588,11 @@ class Policy(_message.Message):
         intercept: _builtins.float = ...,
         topics: _abc.Iterable[Global___Topic] | None = ...,
         stale_after_days: _builtins.int = ...,
+        knowledge_base: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "intercept", b"intercept", "stale_after_days", b"stale_after_days", "thresholds", b"thresholds", "topics", b"topics", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "intercept", b"intercept", "knowledge_base", b"knowledge_base", "stale_after_days", b"stale_after_days", "thresholds", b"thresholds", "topics", b"topics", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
