@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -183,7 +184,14 @@ class Customer:
 
 
 @asynccontextmanager
-async def open_talk(database_url: str, keys: testing.Keys, folder: Path, **gateway: Any) -> AsyncIterator[Talk]:
+async def open_talk(
+    database_url: str,
+    keys: testing.Keys,
+    folder: Path,
+    *,
+    orchestrator_settings: Mapping[str, Any] = MappingProxyType({}),
+    **gateway: Any,
+) -> AsyncIterator[Talk]:
     """Both services on one database. Hints are off by default (their target is nobody): tests advance by hand."""
     async with AsyncExitStack() as stack:
         script = Script.answering()
@@ -210,6 +218,7 @@ async def open_talk(database_url: str, keys: testing.Keys, folder: Path, **gatew
             retrieval_target=retrieval.target,
             evaluator_target=evaluator.target,
             **common,
+            **orchestrator_settings,
         )
         parts = await svc_orchestrator.wiring.wire(stack, settings)
         orchestrator = await stack.enter_async_context(testing.serve(*parts, keys=keys))
