@@ -1,8 +1,10 @@
 """The ticket of an escalation, and its tie to the conversation."""
 
 from groundline.commands.v1 import commands_pb2 as commands
+from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 from groundline.ticketing.v1 import error_reason_pb2 as reasons
+from groundline.ticketing.v1 import ticketing_pb2, ticketing_service_pb2
 from meshkit import failpoints
 from meshkit.errors import REASON_PREFIX, RemoteError
 from meshkit.outbox import Attempt, Done, Outcome
@@ -40,6 +42,25 @@ class CreateTicket(Job[commands.CreateTicket]):
         except RemoteError as exc:
             # An agent was quicker, or an earlier escalation's ticket is open again: a person has the conversation.
             if exc.reason == _ALREADY_OPEN and exc.metadata.get("ticket_id"):
+                await self._hand_over(command.ticket, exc.metadata["ticket_id"])
                 return exc.metadata["ticket_id"]
             raise
         return response.ticket.ticket_id
+
+    async def _hand_over(self, wanted: ticketing_service_pb2.CreateTicketRequest, ticket_id: str) -> None:
+        """Shows on a ticket that stands what the customer said and it doesn't show yet: nobody else would."""
+        standing = await answer(self._ticketing.GetTicket(ticketing_service_pb2.GetTicketRequest(ticket_id=ticket_id)))
+        shown = {entry.message_id for entry in standing.ticket.transcript}
+        for entry in wanted.transcript:
+            if entry.role == conversation_pb2.MESSAGE_ROLE_CUSTOMER and entry.message_id not in shown:
+                # Once by the message, whichever command mirrors it.
+                await answer(
+                    self._ticketing.CreateComment(
+                        ticketing_service_pb2.CreateCommentRequest(
+                            ticket_id=ticket_id,
+                            body=entry.content,
+                            visibility=ticketing_pb2.COMMENT_VISIBILITY_PUBLIC,
+                            source_message_id=entry.message_id,
+                        )
+                    )
+                )

@@ -1,5 +1,7 @@
 """What all jobs have in common: which refusals of a peer end a command, and which are worth another try."""
 
+import asyncio
+import random
 from abc import abstractmethod
 from typing import TypeVar
 
@@ -24,11 +26,29 @@ FINAL = frozenset(
 )
 
 
+# The peer is away or has no room: that says nothing about the command.
+PASSING = frozenset({code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED})
+# A peer that restarts is back in a second or two. Waiting here spares the command the detour through its row; beyond,
+# others get the place.
+AWAY_PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2)
+AWAY_RETRY_S = (1.0, 5.0)
+
+
 class Job(Handler[C]):
-    """A handler that calls peers. `work` may let a peer's RemoteError escape: it becomes Dead or Retry by its code."""
+    """A handler that calls peers. `work` may let a peer's RemoteError escape: it becomes Dead or Retry by its code.
+
+    `work` is done again at once where the peer was away for a moment: it may be repeated in any case.
+    """
 
     async def handle(self, command: C, attempt: Attempt) -> Outcome:
         """Does the work."""
+        for pause_s in AWAY_PAUSES_S:
+            try:
+                return await self.work(command, attempt)
+            except RemoteError as exc:
+                if exc.code != code_pb2.UNAVAILABLE:
+                    return outcome_of(exc)
+            await asyncio.sleep(random.uniform(pause_s / 2, pause_s))
         try:
             return await self.work(command, attempt)
         except RemoteError as exc:
@@ -42,4 +62,6 @@ class Job(Handler[C]):
 def outcome_of(refusal: RemoteError) -> Outcome:
     """Dead for what can never work, else Retry, no earlier than the peer asked."""
     error = f"peer answered {refusal}"
+    if refusal.code in PASSING:
+        return Retry(error, (refusal.retry_after_s or 0.0) + random.uniform(*AWAY_RETRY_S), counts=False)
     return Dead(error) if refusal.code in FINAL else Retry(error, refusal.retry_after_s)

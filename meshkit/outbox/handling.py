@@ -33,11 +33,13 @@ class Done:
 class Retry:
     """It may work later. `error` goes into `last_error`: identifiers and reasons, no text that a customer wrote.
 
-    `after_s` replaces the usual backoff.
+    `after_s` replaces the usual backoff. An attempt that says nothing about the command, for a peer was away or full,
+    `counts` not toward the most that it may have (while the command is young: see the relay's pace).
     """
 
     error: str
     after_s: float | None = None
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

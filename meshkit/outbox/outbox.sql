@@ -102,6 +102,12 @@ set lease_token = null, lease_expires_at = null, last_error = $3,
 where outbox_id = $1 and lease_token = $2 and status = 'pending'
 returning outbox_id
 
+-- uncount --
+-- Takes the claim's attempt back, before the command is given back.
+update messaging.outbox
+set attempts = attempts - 1
+where outbox_id = $1 and lease_token = $2 and status = 'pending'
+
 -- bury --
 -- Gives a command up until a person looks at it.
 update messaging.outbox

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from meshkit import failpoints, postgres
 from meshkit.errors import DomainError
+from meshkit.ids import made_at
 from meshkit.outbox import rows
 from meshkit.outbox.handling import Dead, Done, Handler, Retry
 from meshkit.outbox.road import Carried, Forwarded, Road, Undelivered
@@ -36,6 +37,8 @@ class Pace:
     backoff_first_s: float = 0.5
     backoff_cap_s: float = 300.0
     max_attempts: int = 10
+    # For so long a command outlives peers that are away; then these attempts count, too.
+    away_patience_s: float = 86_400.0
     measure_interval_s: float = 5.0
     drain_s: float = 10.0
 
@@ -155,7 +158,8 @@ class Relay:
             await failpoints.reach("relay.command.handled")
         if not isinstance(outcome, Forwarded | Undelivered):
             SECONDS.labels(claimed.type).observe(time.monotonic() - started)
-        if isinstance(outcome, Retry) and claimed.attempts >= self._pace.max_attempts:
+        last = claimed.attempts >= self._pace.max_attempts
+        if last and isinstance(outcome, Retry) and self._counts(claimed, outcome):
             return Dead(outcome.error)
         return outcome
 
@@ -171,6 +175,8 @@ class Relay:
                         held = await rows.complete(conn, claimed)
                     case Retry(error, after_s):
                         delay = self._backoff_s(claimed.attempts) if after_s is None else after_s
+                        if not self._counts(claimed, outcome):
+                            await rows.uncount(conn, claimed)
                         held = await self._source.retry(conn, claimed, error=error, after_s=delay)
                         log.info("command_retried", error=error, after_s=round(delay, 3), **fields)
                     case Undelivered(error, after_s):
@@ -186,6 +192,9 @@ class Relay:
         if not held:
             log.info("command_settled_elsewhere", **fields)
         return held
+
+    def _counts(self, claimed: Claimed, outcome: Retry) -> bool:
+        return outcome.counts or time.time() - made_at(claimed.outbox_id) > self._pace.away_patience_s
 
     def _backoff_s(self, attempts: int) -> float:
         """Full jitter: anywhere below an exponentially growing, capped bound."""

@@ -127,6 +127,11 @@ async def retry(conn: Connection, claimed: Claimed, *, error: str, after_s: floa
     return found is not None
 
 
+async def uncount(conn: Connection, claimed: Claimed) -> None:
+    """This attempt was none. Call it before the command is given back."""
+    await conn.execute(_queries.uncount, claimed.outbox_id, claimed.lease_token)
+
+
 async def dead(conn: Connection, claimed: Claimed, *, error: str) -> bool:
     """Gives the command up; it waits for a person to redrive or discard it. False if the lease was lost."""
     found = await conn.fetchval(_queries.bury, claimed.outbox_id, claimed.lease_token, error[:MAX_ERROR_CHARS])

@@ -77,9 +77,33 @@ async def test_an_escalation_gets_its_ticket_and_the_session_learns_of_it(delive
 async def test_an_open_ticket_is_taken_instead_of_a_second_one(delivery: Mesh) -> None:
     standing, session = uuid(), uuid()
     delivery.peers.say("CreateTicket", TicketAlreadyOpen(session_id=session, ticket_id=standing))
-    request = ticketing_service_pb2.CreateTicketRequest(session_id=session, request_id="ticket:2")
+    known, new = (
+        ticketing_pb2.TranscriptEntry(message_id=uuid(), role=conversation_pb2.MESSAGE_ROLE_CUSTOMER, content=content)
+        for content in ("before", "now")
+    )
+    answer = ticketing_pb2.TranscriptEntry(message_id=uuid(), role=conversation_pb2.MESSAGE_ROLE_ASSISTANT, content="a")
+    delivery.peers.say(
+        "GetTicket", ticketing_service_pb2.GetTicketResponse(ticket=ticketing_pb2.Ticket(transcript=[known]))
+    )
+    request = ticketing_service_pb2.CreateTicketRequest(
+        session_id=session, request_id="ticket:2", transcript=[known, answer, new]
+    )
     await delivery.done(commands.CreateTicket(ticket=request), "create_ticket", "ticket:2")
     assert delivery.peers.asked("AttachTicket")[0].ticket_id == standing
+    # What led to this escalation is on no other ticket: the standing one must show it.
+    (comment,) = delivery.peers.asked("CreateComment")
+    assert (comment.ticket_id, comment.source_message_id, comment.body) == (standing, new.message_id, "now")
+
+
+async def test_a_peer_that_is_away_for_a_moment_costs_no_attempt(delivery: Mesh) -> None:
+    delivery.peers.say(
+        "TakeOverSession",
+        *[DependencyUnavailable(retry_after_s=0.01)] * 3,
+        orchestration_service_pb2.TakeOverSessionResponse(),
+    )
+    command = commands.TakeOverSession(session_id=uuid(), ticket_id=uuid())
+    row = await delivery.done(command, "take_over_session", "take-over:2")
+    assert row["attempts"] == 1
 
 
 async def test_what_can_never_work_is_dead_and_what_may_is_tried_again(delivery: Mesh) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from google.protobuf.wrappers_pb2 import StringValue
 
@@ -156,6 +157,28 @@ async def test_retry_waits_as_long_as_it_says(database: Database) -> None:
     async with relaying(database, handler):
         await eventually(lambda: database.fetchval("select next_attempt_at > now() from messaging.outbox"))
     assert handler.attempts == [("k", 1)]
+
+
+async def test_attempts_that_say_nothing_about_the_command_do_not_count(database: Database) -> None:
+    async def away(_: str, attempt: Attempt) -> Outcome:
+        return Done() if len(handler.attempts) > 2 * FAST.max_attempts else Retry("away", after_s=0, counts=False)
+
+    handler = Say(away)
+    await put(database, "k")
+    async with relaying(database, handler):
+        await ended(database, "done", 1)
+    assert {number for _, number in handler.attempts} == {1}
+
+
+async def test_a_command_does_not_outlive_an_absent_peer_for_ever(database: Database) -> None:
+    async def away(_: str, __: Attempt) -> Outcome:
+        return Retry("away", after_s=0, counts=False)
+
+    handler = Say(away)
+    await put(database, "k")
+    async with relaying(database, handler, replace(FAST, away_patience_s=0)):
+        await ended(database, "dead", 1)
+    assert len(handler.attempts) == FAST.max_attempts
 
 
 async def test_a_wake_up_beats_the_poll(database: Database) -> None:
