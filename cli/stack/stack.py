@@ -310,7 +310,7 @@ class Stack:
 
     def wait_healthy(self, names: Iterable[str] | None = None, timeout_s: float = 60) -> None:
         """Returns when the processes (all by default) are healthy. Raises StackError naming those that aren't."""
-        probes = {name: self._probe(name) for name in names or self._expected()}
+        probes = {name: self._probe(name) for name in (self._expected() if names is None else names)}
         since: dict[str, float] = {}
 
         def given_up(waiting: Iterable[str]) -> str | None:
