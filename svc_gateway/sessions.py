@@ -13,7 +13,8 @@ from svc_gateway.errors import GroupsNotVouched, SessionNotFound
 from svc_gateway.store import NewSession, SessionRow
 
 DEFAULT_KNOWLEDGE_BASE = "default"
-# Whoever calls without a credential shares one namespace of request ids; see `Sessions._repeated`.
+# Whoever calls without a credential shares one namespace of request ids; see `Sessions._repeated`. So do customers: the
+# name in a customer's token is whatever its holder claimed to be when the session was opened.
 ANONYMOUS_OWNER = "anonymous"
 
 
@@ -99,6 +100,6 @@ class Sessions:
 
 
 def _owner(by: Principal) -> str:
-    if by.role == access_pb2.ROLE_UNSPECIFIED:
+    if by.role in (access_pb2.ROLE_UNSPECIFIED, access_pb2.ROLE_CUSTOMER):
         return ANONYMOUS_OWNER
     return f"{by.role_name}:{by.subject}"

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from groundline.commands.v1 import commands_pb2
 from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import event_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as pb
-from meshkit import failpoints, outbox
+from meshkit import failpoints
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from meshkit.telemetry import get_logger
 from svc_orchestrator import store
 from svc_orchestrator.committing import commit_turn, complete_advances
 from svc_orchestrator.errors import LeaseLost, SessionNotFound
+from svc_orchestrator.mirroring import mirror
 from svc_orchestrator.progress import Progress
 from svc_orchestrator.store import Lease, MessageRow, SessionRow
 from svc_orchestrator.turn import TurnTaker, failed_turn
@@ -94,17 +94,7 @@ class Advancer:
             session = await self._fenced(conn, lease)
             if session.status != "escalated" or session.escalation_event_id is None:
                 return
-            for message in burst:
-                command = commands_pb2.AddTicketComment(
-                    session_id=str(session.session_id), message_id=str(message.message_id), body=message.content
-                )
-                await outbox.put(
-                    conn,
-                    command,
-                    type="add_ticket_comment",
-                    key=f"comment:{message.message_id}",
-                    ordering_key=session.session_id,
-                )
+            await mirror(conn, session, burst)
             await store.mark_handled(conn, [each.message_id for each in burst], session.escalation_event_id)
             await complete_advances(conn, burst)
             if failpoints.ON:

@@ -24,6 +24,9 @@ ESCALATIONS = counter("groundline_escalations_total", "Conversations handed to a
 TRANSCRIPT_MESSAGES = 200
 # With the pack beside it, a ticket stays well below what one call may carry.
 TRANSCRIPT_BYTES = 256 * 1024
+# What CreateTicketRequest.summary may hold. A longer one would be refused for good, and the customer be promised a
+# person who never hears of them.
+SUMMARY_BYTES = 16_384
 ROLES = {
     "customer": conversation_pb2.MESSAGE_ROLE_CUSTOMER,
     "assistant": conversation_pb2.MESSAGE_ROLE_ASSISTANT,
@@ -75,7 +78,7 @@ async def escalate(
         session_id=str(session.session_id),
         escalation_reason=reason,
         priority=ticketing_pb2.TICKET_PRIORITY_NORMAL,
-        summary="\n".join(part for part in (summary, f"The customer adds: {note}" if note else "") if part),
+        summary=ticket_summary(summary, note),
         transcript=transcript(messages),
         evidence_pack=_pack(turn),
         refused_draft=_draft(turn),
@@ -94,6 +97,23 @@ async def escalate(
     )
     ESCALATIONS.labels(name).inc()
     return True
+
+
+def ticket_summary(summary: str, note: str) -> str:
+    """The ticket's summary with the customer's own words to it, within SUMMARY_BYTES of UTF-8.
+
+    What doesn't fit is cut from the summary first: it stands in the transcript, too, and the note nowhere else.
+    """
+    if not note:
+        return _within(summary, SUMMARY_BYTES)
+    added = _within(f"The customer adds: {note}", SUMMARY_BYTES)
+    before = _within(summary, max(0, SUMMARY_BYTES - len(added.encode()) - 1))
+    return f"{before}\n{added}" if before else added
+
+
+def _within(text: str, size: int) -> str:
+    """`text` cut to `size` bytes of UTF-8, between characters."""
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def transcript(messages: Sequence[MessageRow]) -> list[ticketing_pb2.TranscriptEntry]:

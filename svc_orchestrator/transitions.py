@@ -12,6 +12,7 @@ from svc_orchestrator import store
 from svc_orchestrator.committing import complete_advances
 from svc_orchestrator.errors import SessionNotFound, SessionNotOpen
 from svc_orchestrator.escalating import escalate
+from svc_orchestrator.mirroring import mirror
 from svc_orchestrator.store import NewMessage, SessionRow
 
 
@@ -106,8 +107,9 @@ class Transitions:
     async def resolve(self, session_id: UUID, ticket_id: UUID | None, resolved_by: str) -> str:
         """Resolves the conversation; returns the status. Raises SessionNotFound.
 
-        A ticket of an earlier escalation that is resolved late leaves a conversation alone that another person
-        works on by now.
+        A customer who resolves wants no more answers: what they said before has its outcome with it, for a message that
+        is handled later would open the conversation again. A ticket of an earlier escalation that is resolved late
+        leaves a conversation alone that another person works on by now.
         """
         async with self._db.transaction() as conn:
             session = await self._locked(conn, session_id)
@@ -119,6 +121,8 @@ class Transitions:
             event.resolution.resolved_by = resolved_by
             event.resolution.ticket_id = str(session.ticket_id or "")
             await store.insert_event(conn, event)
+            if ticket_id is None:
+                await self._settle(conn, session, event.event_id)
             await conn.execute(store.queries.mark_resolved, session_id)
             if session.status == "escalated" and session.ticket_id is not None:
                 await self._close_case(conn, session, event.event_id, by_customer=ticket_id is None)
@@ -128,6 +132,13 @@ class Transitions:
         if failpoints.ON:
             await failpoints.reach("orchestrator.resolution.committed")
         return "resolved"
+
+    async def _settle(self, conn: Connection, session: SessionRow, event_id: str) -> None:
+        burst = await store.unhandled_messages(conn, session.session_id)
+        if session.status == "escalated":
+            await mirror(conn, session, burst)
+        await store.mark_handled(conn, [each.message_id for each in burst], UUID(event_id))
+        await complete_advances(conn, burst)
 
     async def _close_case(self, conn: Connection, session: SessionRow, event_id: str, *, by_customer: bool) -> None:
         if by_customer:

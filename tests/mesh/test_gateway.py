@@ -73,6 +73,18 @@ async def test_the_same_creation_gives_the_same_session_until_it_is_used(talk: T
     assert (await _refusal(stub.CreateSession(request))).reason == "REQUEST_ID_REUSED"
 
 
+async def test_a_customers_claimed_name_is_no_way_into_a_namesakes_conversation(talk: Talk) -> None:
+    """Who a session's token says its holder is, its holder has said."""
+    stub = await _as(talk, None)
+    claims = service.CreateSessionRequest(channel="web", customer_id="c-1")
+    theirs, mine = await stub.CreateSession(claims), await stub.CreateSession(claims)
+    second = service.CreateSessionRequest(channel="web", request_id="second-8c02")
+    made = await stub.CreateSession(second, metadata=(("authorization", f"Bearer {theirs.session_token}"),))
+    await Customer(stub, made.session.session_id, (("authorization", f"Bearer {made.session_token}"),)).says(QUESTION)
+    again = stub.CreateSession(second, metadata=(("authorization", f"Bearer {mine.session_token}"),))
+    assert (await _refusal(again)).reason == "REQUEST_ID_REUSED"
+
+
 async def test_an_adapter_vouches_and_a_browser_does_not(talk: Talk) -> None:
     request = service.CreateSessionRequest(channel="email", customer_id="c-1", customer_groups=["group:enterprise"])
     assert (await _refusal((await _as(talk, None)).CreateSession(request))).reason == "GROUPS_NOT_VOUCHED"

@@ -1,7 +1,10 @@
 """From escalated to resolved and back: replies come once, resolutions hold, a reopened conversation starts afresh."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from groundline.conversation.v1 import conversation_pb2 as pb
 from groundline.evaluation.v1 import evaluation_pb2 as evaluation
@@ -78,6 +81,46 @@ async def test_a_customer_who_closes_the_conversation_closes_its_ticket(talk: Ta
         orchestration.ResolveSessionRequest(session_id=customer.session_id, resolved_by="customer")
     )
     assert len(await talk.commands("resolve_ticket")) == 1
+
+
+@pytest.mark.parametrize("escalated", [False, True])
+async def test_what_a_customer_said_before_closing_does_not_open_the_conversation_again(
+    talk: Talk, escalated: bool
+) -> None:
+    customer = await talk.open()
+    if escalated:
+        await customer.says("I want to talk to a human.")
+        await talk.advance(customer)
+    said = await customer.says("Never mind, it works again.")
+    mesh = await talk.mesh()
+    await mesh.ResolveSession(
+        orchestration.ResolveSessionRequest(session_id=customer.session_id, resolved_by="customer")
+    )
+    outcome = await talk.advance(customer)
+    assert outcome.outcome == orchestration.ADVANCE_OUTCOME_IDLE
+    assert (await customer.session()).status == pb.SESSION_STATUS_RESOLVED
+    pending = "select count(*) from messaging.outbox where type = 'advance_session' and status = 'pending'"
+    assert await talk.sql.fetchval(pending) == 0
+    # A person who has the ticket still reads it.
+    assert await talk.commands("add_ticket_comment") == ([f"comment:{said.message_id}"] if escalated else [])
+
+
+async def test_a_customer_who_closes_in_mid_turn_gets_no_answer_and_stays_resolved(talk: Talk) -> None:
+    customer = await talk.open()
+    mesh = await talk.mesh()
+    search = talk.script.search
+
+    async def closing(request: Any) -> Any:
+        await mesh.ResolveSession(
+            orchestration.ResolveSessionRequest(session_id=customer.session_id, resolved_by="customer")
+        )
+        return await search(request)
+
+    talk.script.search = closing
+    await customer.says("How do I reset the router to factory settings?")
+    await talk.advance(customer)
+    assert (await customer.session()).status == pb.SESSION_STATUS_RESOLVED
+    assert [each.role for each in await customer.chain()] == [pb.MESSAGE_ROLE_CUSTOMER]
 
 
 async def test_a_ticket_that_comes_after_the_customer_left_is_resolved_too(talk: Talk) -> None:
