@@ -34,6 +34,7 @@ def _evidence(found: Found) -> pb.Evidence:
         "cosine": signals.cosine,
         "coverage": signals.coverage,
         "bigram": signals.bigram,
+        "title_cosine": signals.title_cosine,
         "fused": found.fused,
     }
     evidence = pb.Evidence(

@@ -11,20 +11,46 @@ SUPPORT_STOP_LEXEMES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What the signals are worth beside a cosine, which counts as it is. All are ≥ 0."""
+
+    lexical: float = 0.025
+    """A unit (nat) of lexical evidence: half the sum of BM25, of the most idf of the question's words that stand close
+    together, and of the idf of its neighbouring words that are neighbours in the passage, too."""
+    identifier: float = 0.08
+    """A nat of idf of an identifier that stands there as it was asked for."""
+    title_cosine: float = 0.2
+    title_overlap: float = 0.05
+    another_version: float = 0.2
+    """What a page loses that is for another version than the question names."""
+
+
 @dataclass(frozen=True)
 class Ranking:
-    """A linear fusion of what each signal says. All weights are ≥ 0; those that apply to a question are scaled to 1.
-
-    BM25 is divided by the greater of the best candidate's and what a passage of average length would have that holds
-    every word of the question once: the best of a bad lot must not look like a good one, because the score is compared
-    with thresholds over all questions.
+    """A linear fusion. Meaning counts as a cosine; words count by how much they tell, in nats, and not at all below
+    `least_lexical`: a long question with rare words trusts its words, a short one of everyday words its meaning. (Words
+    that are divided by the best passage's tell the best of a bad lot from the others as surely as a good match.)
     """
 
-    name: str = "lin-1"
-    bm25_weight: float = 0.20
-    cosine_weight: float = 0.50
-    coverage_weight: float = 0.15
-    bigram_weight: float = 0.05
+    name: str = "lin-2"
+    weights: Weights = Weights()
+    least_lexical: float = 3.5
+    """Nats of lexical evidence that chance alone may bring; in a small corpus, where the rarest word tells less, at
+    most `least_share` of what such a word tells."""
+    least_share: float = 0.8
+    most_lexical: float = 30.0
+    """Nats beyond these change nothing."""
+    most_identifying: float = 6.0
+    """Nats of identifiers beyond these change nothing: what else the passages of the right page say must still tell
+    them apart."""
+    together_span: int = 8
+    """Words within which words of the question stand close together."""
+    title_finalists: int = 8
+    """Passages, best first, whose titles are compared with the question, too."""
+    certain: float = 1.6
+    """The sum of all signals that scores 1. Sums beyond 0.9 of it approach 1 ever slower, so that they keep their
+    order."""
     k1: float = 1.2
     b: float = 0.75
     candidates: int = 60

@@ -1,14 +1,18 @@
 """What each signal says of a passage, and what they say together. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from meshkit.text.lexemes import IDENTIFIER_PREFIX
 from svc_retrieval.ranking import Ranking
 
 Positions = tuple[int, ...]
 # A passage's words that the question has too, with their places among its words (none for an identifier).
 Held = Mapping[str, Positions]
+_KNEE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,19 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """One passage's raw values. `cosine` is None where the passage has no vector of the model in use."""
+    """One passage's raw values. `cosine` is None where the passage has no vector of the model in use, `title_cosine`
+    where it was not among the finalists. `identifiers` and `together` are idf, in nats: of the question's identifiers
+    that it holds, and of the question's words that stand closest together."""
 
     bm25: float
     cosine: float | None
     coverage: float
     bigram: float
+    identifiers: float = 0.0
+    together: float = 0.0
+    title_overlap: float = 0.0
+    title_cosine: float | None = None
+    another_version: bool = False
 
 
 def bm25(terms: Sequence[Term], held: Held, *, words: int, mean_words: float, ranking: Ranking) -> float:
@@ -48,6 +59,13 @@ def coverage(terms: Sequence[Term], held: Held) -> float:
     return sum(term.idf for term in terms if term.lexeme in held) / whole if whole > 0 else 0.0
 
 
+def identifiers(terms: Sequence[Term], held: Held, headings: Collection[str]) -> float:
+    """The idf of the question's identifiers that the passage holds as they were written; twice for those that stand in
+    its `headings`, too: who names a code wants the page about it more than one that mentions it."""
+    asked = (term for term in terms if term.lexeme.startswith(IDENTIFIER_PREFIX) and term.lexeme in held)
+    return math.fsum(term.idf * (1 + (term.lexeme in headings)) for term in asked)
+
+
 def neighbours(terms: Sequence[Term]) -> list[tuple[str, str, int]]:
     """The question's words that follow one another, with their distance (above 1 where a stop word stood between)."""
     places = sorted((position, term.lexeme) for term in terms for position in term.positions)
@@ -65,26 +83,58 @@ def bigram(pairs: Sequence[tuple[str, str, int]], held: Held) -> float:
     return found / len(pairs)
 
 
-def fuse(passages: Sequence[Signals], terms: Sequence[Term], ranking: Ranking) -> list[float]:
-    """One score for each passage, 0 to 1, comparable over questions."""
-    ideal = sum(term.idf for term in terms)
-    best = max((each.bm25 for each in passages), default=0.0)
-    norm = max(best, ideal)
-    # What can't say anything about this question has no weight in it.
-    bm25_weight = ranking.bm25_weight if terms else 0.0
-    coverage_weight = ranking.coverage_weight if terms else 0.0
-    bigram_weight = ranking.bigram_weight if len(neighbours(terms)) > 0 else 0.0
-    weight = bm25_weight + ranking.cosine_weight + coverage_weight + bigram_weight
-    return [
-        (
-            (bm25_weight * each.bm25 / norm if norm > 0 else 0.0)
-            + ranking.cosine_weight * min(max(each.cosine or 0.0, 0.0), 1.0)
-            + coverage_weight * each.coverage
-            + bigram_weight * each.bigram
-        )
-        / weight
-        for each in passages
-    ]
+def together(terms: Sequence[Term], held: Held, span: int) -> float:
+    """The most idf of the question's words, each counted once, that stands within `span` words of the passage."""
+    idf = {term.lexeme: term.idf for term in terms}
+    places = sorted((place, lexeme) for lexeme in held if lexeme in idf for place in held[lexeme])
+    within: Counter[str] = Counter()
+    best = total = 0.0
+    first = 0
+    for place, lexeme in places:
+        if not within[lexeme]:
+            total += idf[lexeme]
+        within[lexeme] += 1
+        while places[first][0] < place - span:
+            left = places[first][1]
+            within[left] -= 1
+            if not within[left]:
+                total -= idf[left]
+            first += 1
+        best = max(best, total)
+    return best
+
+
+def title_overlap(terms: Sequence[Term], title: Collection[str]) -> float:
+    """How alike question and title are by their words (Dice), 0 to 1. `title` are its stems without stop words."""
+    words = {term.lexeme for term in terms if term.positions}
+    return 2 * len(words & set(title)) / (len(words) + len(title)) if words and title else 0.0
+
+
+def first_sum(signals: Signals, terms: Sequence[Term], chunks: int, ranking: Ranking) -> float:
+    """All signals together but the title's cosine, ≥ 0. `chunks` is the size of the corpus that the principal sees."""
+    weights = ranking.weights
+    ideal = math.fsum(term.idf for term in terms)
+    # All three say how much the passage tells of the question; each is fooled by something else.
+    told = (signals.bm25 + signals.together + signals.bigram * ideal) / 2
+    chance = min(ranking.least_lexical, ranking.least_share * rarest(chunks))
+    total = (
+        max(signals.cosine or 0.0, 0.0)
+        + weights.lexical * min(max(told - chance, 0.0), ranking.most_lexical)
+        + weights.identifier * min(signals.identifiers, ranking.most_identifying)
+        + weights.title_overlap * signals.title_overlap
+    )
+    return max(total - weights.another_version, 0.0) if signals.another_version else total
+
+
+def rarest(chunks: int) -> float:
+    """What a word tells that no chunk has, in nats."""
+    return math.log(2 * chunks + 2)
+
+
+def score(total: float, ranking: Ranking) -> float:
+    """A sum of signals as a score, 0 to 1, comparable over questions."""
+    share = total / ranking.certain
+    return share if share <= _KNEE else 1 - (1 - _KNEE) * math.exp(-(share - _KNEE) / (1 - _KNEE))
 
 
 def ranks(values: Sequence[float | None]) -> list[int]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -13,6 +13,7 @@ from meshkit.models.embeddings import Embedder
 from meshkit.models.vectors import Vectors
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger, histogram
+from meshkit.text.versions import is_for, named_versions, version_of
 from svc_retrieval import scoring
 from svc_retrieval.errors import KnowledgeBaseNotFound
 from svc_retrieval.lineage import below_successors, best_of_each
@@ -20,6 +21,7 @@ from svc_retrieval.ranking import Ranking
 from svc_retrieval.scoring import Signals, Term
 from svc_retrieval.store import search as store
 from svc_retrieval.store.search import LexicalLeg, Passage, VectorSpace
+from svc_retrieval.titles import Titles, headings, identifiers, stems
 
 log = get_logger(__name__)
 
@@ -34,13 +36,27 @@ B = TypeVar("B")
 @dataclass(frozen=True, slots=True)
 class Found:
     """A passage that was found. `score` orders the pack, 0 to 1; `fused` is the same before a newer page bounded it.
-    `ranks` are its places among all candidates by bm25, cosine, coverage, bigram and fused, in this order."""
+    `ranks` are its places among all candidates by bm25, cosine, coverage, bigram, the title's cosine and fused."""
 
     passage: Passage
     signals: Signals
     fused: float
     score: float
-    ranks: tuple[int, int, int, int, int]
+    ranks: tuple[int, int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A passage on its way: `total` sums its signals up, the title's cosine apart."""
+
+    passage: Passage
+    signals: Signals
+    total: float
+
+    def score(self, ranking: Ranking) -> float:
+        """0 to 1."""
+        title = ranking.weights.title_cosine * max(self.signals.title_cosine or 0.0, 0.0)
+        return scoring.score(self.total + title, ranking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,7 @@ class Search:
         self._embedder = embedder
         self._space = VectorSpace(embedder.name, embedder.dimension)
         self._ranking = ranking or Ranking()
+        self._titles = Titles(embedder)
 
     async def prepare(self) -> None:
         """Registers the embedding model and warms it. Call before serving."""
@@ -108,7 +125,9 @@ class Search:
             raise KnowledgeBaseNotFound(knowledge_base=knowledge_base)
         nearest = await self._completed(nearest, lexical.chunks, knowledge_base, groups)
         passages = await self._passages(lexical, nearest, knowledge_base, groups)
-        found = rank(passages, lexical, self._ranking)[: top_k or self._ranking.default_top_k]
+        candidates = first_look(query, passages, lexical, self._ranking)
+        candidates = await self._with_titles(candidates, nearest.vector)
+        found = rank(candidates, self._ranking)[: top_k or self._ranking.default_top_k]
         total_s = time.perf_counter() - started
         SECONDS.observe(total_s)
         return Result(
@@ -126,6 +145,17 @@ class Search:
             embedding_ms=nearest.embedding_ms,
             total_ms=total_s * 1000,
         )
+
+    async def _with_titles(self, candidates: Sequence[Candidate], vector: Vectors) -> list[Candidate]:
+        """The same, the best of them with their titles' cosines."""
+        count = self._ranking.title_finalists
+        finalists, others = candidates[:count], candidates[count:]
+        cosines = await self._titles.cosines(vector, [each.passage for each in finalists])
+        seen = [
+            replace(each, signals=replace(each.signals, title_cosine=cosine))
+            for each, cosine in zip(finalists, cosines, strict=True)
+        ]
+        return [*seen, *others]
 
     async def _by_words(
         self, query: str, knowledge_base: str, groups: Sequence[str]
@@ -180,19 +210,23 @@ class Search:
             )
 
 
-def rank(passages: Sequence[Passage], lexical: LexicalLeg, ranking: Ranking) -> list[Found]:
+def rank(candidates: Sequence[Candidate], ranking: Ranking) -> list[Found]:
     """All passages, best first: one for each approved record, and none of a superseded page above its successor."""
-    signals = [_signals(each, lexical, ranking) for each in passages]
-    fused = scoring.fuse(signals, lexical.terms, ranking)
+    fused = [each.score(ranking) for each in candidates]
+    signals = [each.signals for each in candidates]
     places = zip(
         scoring.ranks([each.bm25 or None for each in signals]),
         scoring.ranks([each.cosine for each in signals]),
         scoring.ranks([each.coverage or None for each in signals]),
         scoring.ranks([each.bigram or None for each in signals]),
+        scoring.ranks([each.title_cosine for each in signals]),
         scoring.ranks(fused),
         strict=True,
     )
-    found = [Found(*each[:3], each[2], each[3]) for each in zip(passages, signals, fused, places, strict=True)]
+    found = [
+        Found(each.passage, each.signals, value, value, ranks)
+        for each, value, ranks in zip(candidates, fused, places, strict=True)
+    ]
     found = best_of_each(
         found,
         key=lambda each: each.passage.doc_id if each.passage.kind == APPROVED_RECORD else None,
@@ -201,15 +235,42 @@ def rank(passages: Sequence[Passage], lexical: LexicalLeg, ranking: Ranking) -> 
     return sorted(_bounded(found), key=_order)
 
 
-def _signals(passage: Passage, lexical: LexicalLeg, ranking: Ranking) -> Signals:
+def first_look(query: str, passages: Sequence[Passage], lexical: LexicalLeg, ranking: Ranking) -> list[Candidate]:
+    """Each passage with its signals but the title's cosine, best first."""
+    named = _named_versions(query, passages)
+    candidates = []
+    for passage in passages:
+        signals = _signals(passage, lexical, ranking, another_version=not _is_for(passage, named))
+        candidates.append(
+            Candidate(passage, signals, scoring.first_sum(signals, lexical.terms, lexical.chunks, ranking))
+        )
+    return sorted(candidates, key=lambda each: (-each.total, each.passage.uri, each.passage.chunk_index))
+
+
+def _signals(passage: Passage, lexical: LexicalLeg, ranking: Ranking, *, another_version: bool) -> Signals:
+    terms, held, over = lexical.terms, passage.held, headings(passage)
     return Signals(
-        bm25=scoring.bm25(
-            lexical.terms, passage.held, words=passage.word_count, mean_words=lexical.mean_words, ranking=ranking
-        ),
+        bm25=scoring.bm25(terms, held, words=passage.word_count, mean_words=lexical.mean_words, ranking=ranking),
         cosine=passage.cosine,
-        coverage=scoring.coverage(lexical.terms, passage.held),
-        bigram=scoring.bigram(scoring.neighbours(lexical.terms), passage.held),
+        coverage=scoring.coverage(terms, held),
+        bigram=scoring.bigram(scoring.neighbours(terms), held),
+        identifiers=scoring.identifiers(terms, held, frozenset().union(*map(identifiers, over))),
+        together=scoring.together(terms, held, ranking.together_span),
+        title_overlap=max((scoring.title_overlap(terms, stems(each)) for each in over), default=0.0),
+        another_version=another_version,
     )
+
+
+def _named_versions(query: str, passages: Sequence[Passage]) -> frozenset[str]:
+    return named_versions(query, [(_version(each), " . ".join(headings(each))) for each in passages])
+
+
+def _is_for(passage: Passage, named: frozenset[str]) -> bool:
+    return is_for(_version(passage), named)
+
+
+def _version(passage: Passage) -> str:
+    return version_of(passage.product_version, passage.uri)
 
 
 def _bounded(found: Sequence[Found]) -> list[Found]:

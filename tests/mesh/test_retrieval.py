@@ -57,7 +57,7 @@ async def test_evidence_is_complete(desk: KnowledgeDesk) -> None:
     assert best.doc_version == 1
     assert list(best.acl) == ["public"]
     assert best.HasField("doc_updated_at")
-    assert set(signals(best)) == {"bm25", "cosine", "coverage", "bigram", "fused"}
+    assert set(signals(best)) == {"bm25", "cosine", "coverage", "bigram", "title_cosine", "fused"}
     assert {each.name: each.rank for each in best.signals}["bm25"] == 1
     assert 0 < pack.evidence[1].score < best.score <= 1
     assert pack.knowledge_base == "default"
@@ -76,7 +76,7 @@ async def test_diagnostics_explain_the_search(desk: KnowledgeDesk) -> None:
     assert legs["vector"].candidates == told.corpus_chunks
     # SQL ranks the leg, Python scores what both legs found: the formula must be the same.
     assert legs["lexical"].top_score == pytest.approx(max(signals(each)["bm25"] for each in pack.evidence))
-    assert (told.embedding_model, told.config_id[:6]) == ("words-64", "lin-1:")
+    assert (told.embedding_model, told.config_id[:6]) == ("words-64", "lin-2:")
     assert told.total_ms >= legs["vector"].duration_ms > 0
 
 

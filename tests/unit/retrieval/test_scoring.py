@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -40,26 +41,72 @@ def test_neighbours_stand_as_close_and_in_order() -> None:
     assert scoring.bigram([], {}) == 0
 
 
-def test_the_best_of_a_bad_lot_does_not_look_good() -> None:
-    """BM25 divided by the best candidate alone would give this passage full marks for one word of courtesy."""
+def test_words_that_stand_close_together_tell_more() -> None:
     terms = [RESET, ROUTER, CODE]
-    poor = Signals(bm25=0.5, cosine=0.1, coverage=1 / 7, bigram=0.0)
-    (score,) = scoring.fuse([poor], terms, RANKING)
-    assert score < 0.12
-    good = Signals(bm25=9.0, cosine=0.9, coverage=1.0, bigram=1.0)
-    scores = scoring.fuse([good, poor], terms, RANKING)
-    assert scores[0] > 0.9 > 0.12 > scores[1]
+    for held, told in [
+        ({"reset": (5,), "router": (13,)}, 3.0),
+        ({"reset": (5,), "router": (14,)}, 2.0),
+        ({"reset": (1, 9, 30), "router": (31,)}, 3.0),
+        ({"reset": (1, 2, 3)}, 2.0),
+        ({"id:e4012": ()}, 0.0),
+        ({}, 0.0),
+    ]:
+        assert scoring.together(terms, held, 8) == pytest.approx(told)
+
+
+def test_identifiers_and_titles() -> None:
+    terms = [RESET, ROUTER, CODE]
+    assert scoring.identifiers(terms, {"id:e4012": (), "reset": (1,)}, ()) == 4.0
+    assert scoring.identifiers(terms, {"id:e4012": ()}, {"id:e4012"}) == 8.0
+    assert scoring.identifiers(terms, {"reset": (1,)}, {"id:e4012"}) == 0
+    assert scoring.title_overlap(terms, {"reset", "router"}) == 1
+    assert scoring.title_overlap(terms, {"reset", "factori"}) == 0.5
+    assert scoring.title_overlap([], {"reset"}) == scoring.title_overlap(terms, set()) == 0
+
+
+def total(signals: Signals, terms: list[Term], chunks: int = 1000) -> float:
+    return scoring.first_sum(signals, terms, chunks, RANKING)
+
+
+def test_the_best_of_a_bad_lot_does_not_look_good() -> None:
+    """BM25 divided by the best candidate's would give this passage full marks for one word of courtesy."""
+    terms = [RESET, ROUTER, CODE]
+    poor = Signals(bm25=0.5, cosine=0.1, coverage=1 / 7, bigram=0.0, together=1.0)
+    assert scoring.score(total(poor, terms), RANKING) < 0.12
+    good = Signals(bm25=9.0, cosine=0.9, coverage=1.0, bigram=1.0, identifiers=4.0, together=3.0)
+    assert scoring.score(total(good, terms), RANKING) > 0.6
+
+
+def test_words_count_by_how_much_they_tell() -> None:
+    """Half of a short question of everyday words is no evidence; half of a long one with rare words is much."""
+    short, long = [Term("spread", 31, 0.9, (1,))], [Term(f"rare{n}", 1, 6.0, (n,)) for n in range(1, 5)]
+    assert total(Signals(0.9, 0.5, 1.0, 0.0, together=0.9), short) == 0.5
+    assert total(Signals(12.0, 0.5, 0.5, 0.3, together=12.0), long) > 0.65
+
+
+def test_in_a_small_corpus_a_rare_word_still_counts() -> None:
+    only = [Term("id:e4012", 1, 1.5, ()), Term("4012", 1, 1.5, (2,))]
+    found = Signals(bm25=3.0, cosine=0.3, coverage=1.0, bigram=0.0, identifiers=1.5, together=1.5)
+    assert total(found, only, chunks=3) > 0.33
+
+
+def test_a_page_for_another_version_loses() -> None:
+    found = Signals(bm25=9.0, cosine=0.6, coverage=1.0, bigram=0.0)
+    other = replace(found, another_version=True)
+    terms = [RESET, ROUTER, CODE]
+    assert total(found, terms) - total(other, terms) == pytest.approx(RANKING.weights.another_version)
+    assert total(Signals(0.0, 0.1, 0.0, 0.0, another_version=True), []) == 0
 
 
 @pytest.mark.parametrize("terms", [[], [CODE], [RESET], [RESET, ROUTER]])
-def test_the_score_stays_in_its_range(terms: list[Term]) -> None:
-    ideal = Signals(bm25=99.0, cosine=1.0, coverage=float(bool(terms)), bigram=float(len(terms) > 1))
-    nothing = Signals(bm25=0.0, cosine=-1.0, coverage=0.0, bigram=0.0)
-    unknown = Signals(bm25=0.0, cosine=None, coverage=0.0, bigram=0.0)
-    best, worst, last = scoring.fuse([ideal, nothing, unknown], terms, RANKING)
-    assert best == pytest.approx(1)
-    assert worst == last == 0
-    assert all(math.isfinite(each) for each in (best, worst))
+def test_the_score_stays_in_its_range_and_keeps_the_order(terms: list[Term]) -> None:
+    ideal = Signals(bm25=99.0, cosine=1.0, coverage=1.0, bigram=1.0, identifiers=99.0, together=99.0, title_overlap=1.0)
+    for nothing in (Signals(0.0, -1.0, 0.0, 0.0), Signals(0.0, None, 0.0, 0.0)):
+        assert scoring.score(total(nothing, terms), RANKING) == 0
+    sums = [each / 10 for each in range(51)]
+    scores = [scoring.score(each, RANKING) for each in [*sums, total(ideal, terms)]]
+    assert all(0 <= each < 1 and math.isfinite(each) for each in scores)
+    assert scores[:51] == sorted(set(scores[:51]))
 
 
 def test_ranks() -> None:
