@@ -16,6 +16,7 @@ from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from meshkit.telemetry import counter
 from svc_orchestrator import store
+from svc_orchestrator.announcing import announce_answer
 from svc_orchestrator.answering import to_text
 from svc_orchestrator.errors import LeaseLost
 from svc_orchestrator.escalating import escalate
@@ -60,6 +61,8 @@ async def commit_turn(
             if await store.append_message(conn, session.session_id, message, status="open") is None:
                 return False
             await store.mark_handled(conn, [each.message_id for each in burst], UUID(event.event_id))
+            if result.draft is not None:
+                await announce_answer(conn, event, message)
             recent = await store.recent_messages(conn, session, SUMMARY_MESSAGES)
             await store.set_summary(conn, session.session_id, summarize(recent))
         await complete_advances(conn, burst)

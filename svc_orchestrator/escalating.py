@@ -15,6 +15,7 @@ from meshkit.ids import new_id
 from meshkit.postgres import Connection
 from meshkit.telemetry import counter
 from svc_orchestrator import store
+from svc_orchestrator.announcing import announce_escalation
 from svc_orchestrator.notices import escalation_notice
 from svc_orchestrator.store import MessageRow, NewMessage, SessionRow
 from svc_orchestrator.summary import summarize
@@ -68,6 +69,7 @@ async def escalate(
         ),
     )
     await store.insert_event(conn, event)
+    await announce_escalation(conn, event)
     name = rc.ReasonCode.Name(reason).removeprefix("REASON_CODE_")
     await store.mark_escalated(conn, session.session_id, name, UUID(event.event_id))
     summary = summarize(messages)

@@ -9,6 +9,7 @@ from meshkit import failpoints, outbox
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from svc_orchestrator import store
+from svc_orchestrator.announcing import announce_escalation, announce_resolution
 from svc_orchestrator.committing import complete_advances
 from svc_orchestrator.errors import SessionNotFound, SessionNotOpen
 from svc_orchestrator.escalating import escalate
@@ -57,6 +58,7 @@ class Transitions:
                 event = _event(session_id, event_pb2.EVENT_TYPE_ESCALATED)
                 event.escalation.reason = rc.REASON_CODE_AGENT_TAKEOVER
                 await store.insert_event(conn, event)
+                await announce_escalation(conn, event, ticket_id=str(ticket_id))
                 await store.mark_escalated(
                     conn, session_id, "AGENT_TAKEOVER", UUID(event.event_id), ticket_id=ticket_id
                 )
@@ -121,6 +123,7 @@ class Transitions:
             event.resolution.resolved_by = resolved_by
             event.resolution.ticket_id = str(session.ticket_id or "")
             await store.insert_event(conn, event)
+            await announce_resolution(conn, event)
             if ticket_id is None:
                 await self._settle(conn, session, event.event_id)
             await conn.execute(store.queries.mark_resolved, session_id)

@@ -1,5 +1,6 @@
 """Comments: replies that become messages of the conversation, customers' messages mirrored here, internal notes."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2 as commands
@@ -8,6 +9,7 @@ from meshkit.identity import Principal
 from meshkit.paging import decode_token, encode_token
 from meshkit.postgres import Connection, Database
 from svc_ticketing import store
+from svc_ticketing.announcing import announce_updated
 from svc_ticketing.errors import TicketClosed, TicketNotFound
 from svc_ticketing.lifecycle import after_comment
 from svc_ticketing.model import Author, Comment, NewComment, Status, Ticket, Visibility, is_service
@@ -105,6 +107,8 @@ async def _follow(conn: Connection, ticket: Ticket, comment: Comment) -> None:
         try:
             async with conn.transaction():
                 await store.set_status(conn, ticket.ticket_id, status)
+                # The comment has raised the revision already.
+                await announce_updated(conn, replace(ticket, status=status, revision=ticket.revision + 1))
         except store.OpenTicketStands:
             # The conversation's new ticket is where a person will answer; this one keeps the words, and stays resolved.
             pass

@@ -10,6 +10,7 @@ from meshkit.identity import Principal
 from meshkit.paging import decode_token, encode_token
 from meshkit.postgres import Connection, Database
 from svc_ticketing import lifecycle, store
+from svc_ticketing.announcing import announce_created, announce_updated
 from svc_ticketing.errors import TicketAlreadyOpen, TicketNotFound
 from svc_ticketing.lifecycle import Change
 from svc_ticketing.model import NewTicket, Status, Ticket, is_service
@@ -36,6 +37,7 @@ class Tickets:
                 async with self._db.transaction() as conn:
                     made = await store.insert_ticket(conn, new, request)
                     if made is not None:
+                        await announce_created(conn, made)
                         if not is_service(by):
                             await _take_over(conn, made)
                         if failpoints.ON:
@@ -94,6 +96,7 @@ class Tickets:
                 if resolves:
                     await _require_answer(conn, changed)
                 saved = await store.save_ticket(conn, changed)
+                await announce_updated(conn, saved)
                 if resolves:
                     await _resolve_session(conn, saved, by)
                 if failpoints.ON:

@@ -23,6 +23,7 @@ FAMILIES: Mapping[str, str] = {
     "summarize_case": "knowledge",
     "ingest_document": "knowledge",
     "index_case": "knowledge",
+    "publish_event": "webhooks",
     "deliver_webhook": "webhooks",
 }
 

@@ -1,5 +1,6 @@
 """What the workers can be told, beyond what every process can."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -33,6 +34,19 @@ class WorkerSettings(ServiceSettings):
     """How long a command is held without a sign of life; what a worker that dies held is done by another after that."""
     max_attempts: int = Field(default=10, ge=1, le=100)
     """After how many tries a command is dead."""
+    webhook_allow_private: bool = False
+    """Development and tests only: events may go over http and to private addresses."""
+    webhook_key_file: Path | None = None
+    """PEM of the Ed25519 key under which endpoints' secrets are stored; unset: the signing key. A key that changes
+    makes the secrets before it unreadable."""
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60)
+    """How long one request to an endpoint may take."""
+    webhook_backoff_s: float = Field(default=5.0, gt=0, le=3600)
+    """The first wait after a failed request; each further one is four times as long, up to 8 hours."""
+    webhook_disable_failures: int = Field(default=50, ge=1, le=10_000)
+    """After how many failed requests in a row an endpoint is disabled."""
+    webhook_disable_after_s: float = Field(default=3600.0, ge=0, le=30 * 86400)
+    """How long they must have gone on at least."""
     embedding_model: str = DEFAULT_SPEC
     """The embedding model's name or folder. The same for everyone who embeds or searches."""
     embedding_workers: int = Field(default=2, ge=1, le=64)

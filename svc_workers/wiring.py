@@ -38,6 +38,7 @@ from svc_workers.servicer import AuditServicer, CommandServicer
 from svc_workers.settings import WorkerSettings
 from svc_workers.summarize_case import SummarizeCase
 from svc_workers.take_over_session import TakeOverSession
+from svc_workers.webhooks.assembly import open_webhooks
 
 DELIVERY, KNOWLEDGE = "worker-delivery", "worker-knowledge"
 # The orchestrator notifies here when a session changed, which is when most commands are written.
@@ -48,12 +49,14 @@ async def wire_delivery(stack: AsyncExitStack, settings: WorkerSettings) -> Sequ
     """Conversations and tickets; also answers for the outbox. Raises ValueError if a needed setting is missing."""
     database = await stack.enter_async_context(Database.from_settings(settings, name=DELIVERY))
     peers = await _open_peers(stack, settings, DELIVERY)
-    road = open_road(database, delivery_handlers(peers), settings, DELIVERY)
+    webhooks = open_webhooks(stack, settings, database)
+    road = open_road(database, [*delivery_handlers(peers), *webhooks.handlers], settings, DELIVERY)
     listener = Listener(str(settings.database_url))
     await listener.subscribe(SESSION_CHANNEL, road.wake)
     return [
         Service(command_service_pb2_grpc.add_CommandServiceServicer_to_server, CommandServicer(CommandLog(database))),
         Service(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(AuditTrail(database))),
+        webhooks.service,
         *road.backgrounds,
         Background("listen", listener.run),
     ]

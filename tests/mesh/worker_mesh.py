@@ -89,7 +89,9 @@ class Mesh:
 
 
 @asynccontextmanager
-async def run(wire: Any, database_url: str, keys: testing.Keys, folder: Path) -> AsyncIterator[Mesh]:
+async def run(
+    wire: Any, database_url: str, keys: testing.Keys, folder: Path, **settings_of_test: Any
+) -> AsyncIterator[Mesh]:
     peers = Peers()
     services = [
         (orchestration_service_pb2, "OrchestrationService", orchestration_service_pb2_grpc),
@@ -116,8 +118,7 @@ async def run(wire: Any, database_url: str, keys: testing.Keys, folder: Path) ->
             orchestrator_target=other.target,
             retrieval_target=other.target,
             ticketing_target=other.target,
-            poll_interval_s=0.05,
-            max_attempts=3,
+            **{"poll_interval_s": 0.05, "max_attempts": 3, **settings_of_test},
         )
         served = await stack.enter_async_context(testing.serve(*await wire(stack, settings), keys=keys))
         db = await asyncpg.connect(database_url)

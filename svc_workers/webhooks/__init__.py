@@ -1,0 +1,1 @@
+"""Webhooks: endpoints outside that are told of events, signed, guarded, logged."""
