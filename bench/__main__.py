@@ -29,19 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     to_person = not (options.json or options.markdown)
     errors = Console(stderr=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    tables: list[Table] = []
+    code = 0
     with _progress(errors) as say:
         try:
-            tables = list(_measure(options.only or NAMES, plan, options.questions, say))
+            # One that fails must not take with it what others have found.
+            for table in _measure(options.only or NAMES, plan, options.questions, say):
+                tables.append(table)  # noqa: PERF402
         except (LoadError, PostgresError, StackError) as error:
             print(f"bench: {error}", file=sys.stderr)
-            return 1
+            code = 1
         except KeyboardInterrupt:
             return 130
     if to_person:
         print_tables(tables, Console())
     else:
         print(to_json(tables) if options.json else to_markdown(tables))
-    return 0
+    return code
 
 
 def _measure(names: Sequence[str], plan: Plan, questions: int, say: Say) -> Iterator[Table]:

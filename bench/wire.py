@@ -4,6 +4,7 @@ The load generator shares the machine with what it measures. A generated stub co
 does, and would make every server look alike.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeAlias
 
@@ -161,6 +162,6 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _readable(raw: bytes | bytearray) -> str:
-    text = "".join(chr(byte) if 32 <= byte < 127 else " " for byte in raw[:400])
-    # What follows is an encoded message.
-    return " ".join(text.partition("grpc-status-details-bin")[0].split())
+    # What follows the cut is an encoded message; short pieces are the compression's.
+    said = bytes(raw[:400]).partition(b"grpc-status-details-bin")[0]
+    return " ".join(piece.decode().strip() for piece in re.findall(rb"[ -~]{4,}", said)) or "no words"
