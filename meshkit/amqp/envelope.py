@@ -26,6 +26,8 @@ def seal(claimed: Claimed, body: bytes, *, attempt: int, publication: UUID | Non
         headers["ordering_key"] = str(claimed.ordering_key)
     if publication is not None:
         headers["publication"] = str(publication)
+        # Attempts that fail in good order are repeated by way of a delay: this one was left lying.
+        headers["suspect"] = attempt > 1
     return aio_pika.Message(
         body,
         headers=headers,
@@ -39,11 +41,11 @@ def seal(claimed: Claimed, body: bytes, *, attempt: int, publication: UUID | Non
     )
 
 
-def copy(message: AbstractIncomingMessage) -> aio_pika.Message:
-    """The same message once more, under an id of its own."""
+def copy_suspect(message: AbstractIncomingMessage) -> aio_pika.Message:
+    """The same message once more, whose consumer vanished."""
     return aio_pika.Message(
         message.body,
-        headers=dict(message.headers or {}),
+        headers={**(message.headers or {}), "suspect": True},
         type=message.type,
         content_type=message.content_type,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
@@ -51,6 +53,12 @@ def copy(message: AbstractIncomingMessage) -> aio_pika.Message:
         correlation_id=message.correlation_id,
         timestamp=message.timestamp,
     )
+
+
+def is_suspect(message: AbstractIncomingMessage) -> bool:
+    """Whether an earlier attempt may have taken its worker with it."""
+    headers: Mapping[str, Any] = message.headers or {}
+    return bool(message.redelivered or headers.get("suspect"))
 
 
 def open_message(message: AbstractIncomingMessage) -> Delivered | None:

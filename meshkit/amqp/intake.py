@@ -6,14 +6,14 @@ hands is dropped; one lost on its way is published again. So a duplicate, a late
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from meshkit import failpoints
-from meshkit.amqp.envelope import copy, open_message, seal
+from meshkit.amqp.envelope import copy_suspect, is_suspect, open_message, seal
 from meshkit.amqp.link import BROKER_ERRORS, Broker, GiveUp, Link
 from meshkit.amqp.publisher import NotPublished, Publisher
 from meshkit.amqp.topology import Topology
@@ -59,7 +59,9 @@ class Intake:
         self._republish_after_s = republish_after_s
         self._timeout_s = broker.operation_timeout_s
         self._waiting: defaultdict[str, deque[_Delivery]] = defaultdict(deque)
+        self._suspects: deque[_Delivery] = deque()
         self._taken: dict[UUID, _Delivery] = {}
+        self._suspect: UUID | None = None
         self._link = Link(broker, topology, f"{name} consumer", prepare=self._consume, lost=self._lost)
         self.wake: Callable[[], None] = lambda: None
         self.settled: Callable[[UUID], None] = lambda _: None
@@ -82,6 +84,7 @@ class Intake:
     def _lost(self) -> None:
         # The broker will deliver these again; those being handled get the new message when it comes.
         self._waiting.clear()
+        self._suspects.clear()
 
     async def _received(self, message: AbstractIncomingMessage) -> None:
         command = open_message(message)
@@ -90,20 +93,50 @@ class Intake:
             log.warning("message_not_ours", queue_key=message.routing_key, type=message.type)
             await self._answer(message, reject=True)
             return
-        self._waiting[command.type].append(_Delivery(message, command))
+        delivery = _Delivery(message, command)
+        self._line(delivery).append(delivery)
         self.wake()
+
+    def _line(self, delivery: _Delivery) -> deque[_Delivery]:
+        return self._suspects if is_suspect(delivery.message) else self._waiting[delivery.command.type]
 
     async def claim(self, free: Mapping[str, int], *, lease_s: float) -> list[Claimed]:
         """Takes the rows of what was delivered, each delivery as an attempt."""
-        batch = await self._next(free)
+        claimed = await self._take(await self._next(free), lease_s)
+        left = Counter(dict(free))
+        left.subtract(each.type for each in claimed)
+        claimed += await self._take_suspects(left, lease_s)
+        if claimed and failpoints.ON:
+            await failpoints.reach("amqp.command.taken")
+        return claimed
+
+    async def _take_suspects(self, left: Counter[str], lease_s: float) -> list[Claimed]:
+        """One at a time, so that a command which kills its worker doesn't take the same neighbours along each time."""
+        claimed: list[Claimed] = []
+        for _ in range(len(self._suspects)):
+            if self._suspect is not None:
+                break
+            delivery = self._suspects.popleft()
+            type = delivery.command.type
+            if left[type] <= 0:
+                self._suspects.append(delivery)
+                continue
+            for each in await self._take(await self._admit([delivery]), lease_s):
+                claimed.append(each)
+                left[type] -= 1
+                if each.attempts > 1:
+                    self._suspect = each.outbox_id
+        return claimed
+
+    async def _take(self, batch: Mapping[UUID, _Delivery], lease_s: float) -> list[Claimed]:
         if not batch:
             return []
         try:
             async with self._db.connection() as conn:
                 found = await rows.take(conn, [each.command for each in batch.values()], lease_s=lease_s)
         except BaseException:
-            for each in reversed(batch.values()):
-                self._waiting[each.command.type].appendleft(each)
+            for each in reversed(list(batch.values())):
+                self._line(each).appendleft(each)
             raise
         claimed: list[Claimed] = []
         for outbox_id, delivery in batch.items():
@@ -115,8 +148,6 @@ class Intake:
                     await self._put_off(delivery, held_s)
                 case None:
                     await self._drop(delivery, "settled")
-        if claimed and failpoints.ON:
-            await failpoints.reach("amqp.command.taken")
         return claimed
 
     async def retry(self, conn: Connection, claimed: Claimed, *, error: str, after_s: float) -> bool:
@@ -133,6 +164,8 @@ class Intake:
     async def ended(self, claimed: Claimed, outcome: Carried | None) -> None:
         """Acknowledges, after what follows from the attempt is safe; a dead command goes to the dead letters."""
         delivery = self._taken.pop(claimed.outbox_id)
+        if self._suspect == claimed.outbox_id:
+            self._suspect = None
         if failpoints.ON:
             await failpoints.reach("amqp.ack.before")
         if isinstance(outcome, Retry) and delivery.delay_ms is not None:
@@ -143,27 +176,32 @@ class Intake:
         self.settled(claimed.outbox_id)
 
     async def _next(self, free: Mapping[str, int]) -> dict[UUID, _Delivery]:
+        deliveries = [
+            waiting.popleft()
+            for type, waiting in list(self._waiting.items())
+            for _ in range(min(len(waiting), free.get(type, 0)))
+        ]
+        return await self._admit(deliveries)
+
+    async def _admit(self, deliveries: Iterable[_Delivery]) -> dict[UUID, _Delivery]:
+        """Without those whose command is in hand already."""
         batch: dict[UUID, _Delivery] = {}
-        left = Counter(dict(free))
-        for type, waiting in list(self._waiting.items()):
-            while waiting and left[type] > 0:
-                delivery = waiting.popleft()
-                outbox_id = delivery.command.outbox_id
-                if outbox_id in self._taken:
-                    # Delivered again after a lost connection, while the handler still runs: this one can be answered.
-                    older, self._taken[outbox_id].message = self._taken[outbox_id].message, delivery.message
-                    await self._answer(older)
-                elif outbox_id in batch:
-                    await self._drop(delivery, "duplicate")
-                else:
-                    batch[outbox_id] = delivery
-                    left[type] -= 1
+        for delivery in deliveries:
+            outbox_id = delivery.command.outbox_id
+            if outbox_id in self._taken:
+                # Delivered again after a lost connection, while the handler still runs: this one can be answered.
+                older, self._taken[outbox_id].message = self._taken[outbox_id].message, delivery.message
+                await self._answer(older)
+            elif outbox_id in batch:
+                await self._drop(delivery, "duplicate")
+            else:
+                batch[outbox_id] = delivery
         return batch
 
     async def _put_off(self, delivery: _Delivery, held_s: float) -> None:
         if held_s == 0:
             # Its row was being changed at this moment; the relay looks again.
-            self._waiting[delivery.command.type].append(delivery)
+            self._line(delivery).append(delivery)
         elif delivery.message.redelivered and (delay_ms := self._topology.delay_for(held_s)) is not None:
             # A consumer vanished with it, and its lease still stands: another try when that has ended.
             await self._delay(delivery, None, delay_ms)
@@ -177,7 +215,7 @@ class Intake:
         if claimed is not None:
             again = seal(claimed, delivery.command.body, attempt=claimed.attempts + 1, publication=None)
         else:
-            again = copy(message)
+            again = copy_suspect(message)
         try:
             await self._publisher.publish(again, self._topology.delay(delay_ms), family)
         except NotPublished as exc:

@@ -5,6 +5,7 @@ a peer that vanished without a reset after three intervals. Here a lost connecti
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from meshkit.amqp.topology import Topology
 from meshkit.telemetry import gauge, get_logger
 
 log = get_logger(__name__)
+# It warns of every lost connection with a traceback; that one was lost is said here.
+logging.getLogger("aiormq").setLevel(logging.ERROR)
 
 CONNECTED = gauge("groundline_amqp_connected", "1 while the connection to the broker stands.", ["name"])
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.stack.rabbitmq import NodePorts, RabbitServer, find_programs
 from db import migrate
 from meshkit import testing
 
+from .amqp_road import free_ports
 from .desk import Desk, open_desk
 from .scripted import Talk, open_talk
 
@@ -31,6 +33,17 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = get_server(tmp_path_factory.mktemp("pg"))
     yield server.get_uri()
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """A RabbitMQ node of this test run's own. Whoever kills it starts it again."""
+    if find_programs() is None:
+        pytest.skip("NOT TESTED: the amqp road needs RabbitMQ, `apt-get install rabbitmq-server`")
+    server = RabbitServer(tmp_path_factory.mktemp("rabbitmq") / "node", NodePorts(*free_ports(3)))
+    server.start()
+    yield server
+    server.destroy()
 
 
 @pytest.fixture

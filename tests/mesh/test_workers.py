@@ -38,9 +38,14 @@ class SessionNotFound(DomainError):
     reasons, message = ticketing_reasons.ErrorReason, "none"
 
 
-@pytest.fixture
-async def delivery(database_url: str, keys: testing.Keys, tmp_path: Path) -> AsyncIterator[Mesh]:
-    async with run(wire_delivery, database_url, keys, tmp_path) as mesh:
+@pytest.fixture(params=["embedded", "amqp"])
+async def delivery(
+    request: pytest.FixtureRequest, database_url: str, keys: testing.Keys, tmp_path: Path
+) -> AsyncIterator[Mesh]:
+    road = {"road": request.param}
+    if request.param == "amqp":
+        road["amqp_url"] = request.getfixturevalue("rabbitmq").url
+    async with run(wire_delivery, database_url, keys, tmp_path, **road) as mesh:
         yield mesh
 
 
