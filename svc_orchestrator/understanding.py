@@ -7,6 +7,9 @@ from groundline.orchestration.v1 import event_pb2
 
 METHOD = "rules-1"
 MAX_QUERY_CHARS = 4000
+# What is looked through for a wish or a greeting: the latest of it. Customers may write 50 times 16 KiB at once, and
+# the patterns would hold up everybody's turns for a second and more over that.
+MAX_READ_CHARS = 16_384
 
 _PERSON = (
     r"(?:a |an |the |some |your |one of your )?(?:real |live |actual |human )?"
@@ -48,6 +51,7 @@ def understand(burst: Sequence[str], earlier: Sequence[str]) -> event_pb2.Unders
     """
     text = " ".join(" ".join(part.split()) for part in burst)
     found = event_pb2.Understanding(method=METHOD, standalone_query=text[:MAX_QUERY_CHARS])
+    text = text[-MAX_READ_CHARS:]
     if _WISH.search(text):
         found.intent = event_pb2.INTENT_HUMAN
     elif _SMALL_TALK.match(text):

@@ -1,0 +1,37 @@
+"""Reading a customer's words: what matters is found in a burst of any length, and only so much is looked through."""
+
+import pytest
+
+from groundline.orchestration.v1 import event_pb2
+from svc_orchestrator import understanding
+from svc_orchestrator.understanding import MAX_QUERY_CHARS, MAX_READ_CHARS, understand
+
+# As much as one turn may have to read: store.MAX_BURST messages of the greatest length.
+LONG = ["a-" * 8192] * 49
+
+
+def test_a_wish_at_the_end_of_a_long_burst_is_heard() -> None:
+    assert understand([*LONG, "I want to talk to a human."], []).intent == event_pb2.INTENT_HUMAN
+
+
+def test_a_long_burst_that_ends_in_thanks_is_no_small_talk() -> None:
+    assert understand([*LONG, "thanks"], []).intent == event_pb2.INTENT_QUESTION
+
+
+def test_the_query_is_the_beginning_of_what_was_said() -> None:
+    understood = understand(["How do I reset the router?", *LONG], [])
+    assert understood.standalone_query.startswith("How do I reset the router? a-a-")
+    assert len(understood.standalone_query) == MAX_QUERY_CHARS
+
+
+def test_no_pattern_sees_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Measuring:
+        def search(self, text: str) -> None:
+            seen.append(len(text))
+
+    monkeypatch.setattr(understanding, "_WISH", Measuring())
+    monkeypatch.setattr(understanding, "_LEANING", Measuring())
+    understand(LONG, ["How do I reset the router?"])
+    assert seen == [MAX_READ_CHARS, MAX_READ_CHARS]
