@@ -24,6 +24,7 @@ from groundline.conversation.v1 import conversation_service_pb2, conversation_se
 from groundline.evaluation.v1 import evaluation_pb2, evaluation_pb2_grpc
 from groundline.knowledge.v1 import knowledge_service_pb2, knowledge_service_pb2_grpc
 from groundline.orchestration.v1 import orchestration_service_pb2, orchestration_service_pb2_grpc
+from groundline.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from groundline.ticketing.v1 import ticketing_service_pb2, ticketing_service_pb2_grpc
 from groundline.webhooks.v1 import webhook_service_pb2, webhook_service_pb2_grpc
 from meshkit.channels import open_channel
@@ -40,6 +41,7 @@ _CONVERSATION = conversation_service_pb2.DESCRIPTOR.services_by_name["Conversati
 _TICKETING = ticketing_service_pb2.DESCRIPTOR.services_by_name["TicketingService"]
 _KNOWLEDGE = knowledge_service_pb2.DESCRIPTOR.services_by_name["KnowledgeService"]
 _COMMANDS = command_service_pb2.DESCRIPTOR.services_by_name["CommandService"]
+_RETRIEVAL = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 _EVALUATION = evaluation_pb2.DESCRIPTOR.services_by_name["EvaluationService"]
 _ORCHESTRATION = orchestration_service_pb2.DESCRIPTOR.services_by_name["OrchestrationService"]
 _AUDIT = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
@@ -49,6 +51,7 @@ _SERVICES: tuple[ServiceDescriptor, ...] = (
     _TICKETING,
     _KNOWLEDGE,
     _COMMANDS,
+    _RETRIEVAL,
     _EVALUATION,
     _ORCHESTRATION,
     _AUDIT,
@@ -65,6 +68,7 @@ class Mesh:
         self.conversation: Any = conversation_service_pb2_grpc.ConversationServiceStub(self._channel)
         self.ticketing: Any = ticketing_service_pb2_grpc.TicketingServiceStub(self._channel)
         self.knowledge: Any = knowledge_service_pb2_grpc.KnowledgeServiceStub(self._channel)
+        self.retrieval: Any = retrieval_pb2_grpc.RetrievalServiceStub(self._channel)
         self.evaluation: Any = evaluation_pb2_grpc.EvaluationServiceStub(self._channel)
         self.orchestration: Any = orchestration_service_pb2_grpc.OrchestrationServiceStub(self._channel)
         self.commands: Any = command_service_pb2_grpc.CommandServiceStub(self._channel)

@@ -1,4 +1,4 @@
-"""`groundline replay` and `groundline gate what-if`: past verdicts, judged again."""
+"""`groundline replay` and `groundline gate what-if` (which `gate` registers): past verdicts, judged again."""
 
 from __future__ import annotations
 
@@ -24,12 +24,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    gate = typer.Typer(no_args_is_help=True, help="The gate's policy: try another one on what was asked before.")
-    gate.command("what-if")(what_if)
-    # A group with one command is still a group.
-    gate.callback()(lambda: None)
-    app.add_typer(gate, name="gate")
+    """Adds the command; its sibling `what-if` is in the group `gate`."""
     app.command()(replay)
 
 

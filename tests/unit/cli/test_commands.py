@@ -17,7 +17,7 @@ from cli.errors import CommandError
 from cli.mesh import edge_target, explain
 from meshkit import testing
 
-OURS = {"ask", "ingest", "session", "ticket", "case", "dlq", "db", "token", "document", "demo"}
+OURS = {"ask", "ingest", "session", "ticket", "case", "dlq", "db", "token", "document", "demo", "gate"}
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
