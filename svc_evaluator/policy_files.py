@@ -61,6 +61,17 @@ class Policies:
         for_all = [each.version for each in found.values() if not each.knowledge_base]
         return cls(found.values(), in_force=in_force or max(for_all, default=""))
 
+    @property
+    def versions(self) -> list[str]:
+        """All versions at hand."""
+        return sorted(self._by_version)
+
+    def rewritten_since(self, earlier: "Policies") -> list[str]:
+        """The versions that say something else now than they did in `earlier`."""
+        return [
+            each for each in self.versions if earlier._by_version.get(each, self._by_version[each]) != self.get(each)
+        ]
+
     def get(self, version: str = "", *, knowledge_base: str = "") -> Policy:
         """The policy of that version; of "" the one in force for the knowledge base. Raises PolicyNotFound."""
         if not version:

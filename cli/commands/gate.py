@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,8 +53,8 @@ def calibrate(
 
     Each question is judged with its page among the evidence and without; so are questions of everyday life. The
     default policy's weights are drawn towards what was seen; the threshold keeps to the shares that may be answered
-    wrongly; the figures are of pages that were used for neither. The policy is in force for the knowledge base when
-    the evaluator next starts.
+    wrongly; the figures are of pages that were used for neither. Written into the home's `policies`, it is in force
+    for the knowledge base within seconds; an evaluator elsewhere takes it from its GROUNDLINE_POLICY_FOLDER.
 
     \b
     Examples:
@@ -76,7 +77,9 @@ def calibrate(
 
     with bars(hidden=as_json) as progress:
         found = call(edge, "admin", work)
-    file = out or Home(home_from_environment()).policies / f"{found.policy.version}.json"
+    named = os.environ.get("GROUNDLINE_POLICY_FOLDER")
+    folder = Path(named) if named else Home(home_from_environment()).policies
+    file = out or folder / f"{found.policy.version}.json"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(".tmp")
@@ -107,4 +110,4 @@ def _tell(found: Calibration, file: Path) -> None:
     )
     if not found.kept:
         output.say("The targets could not be kept: the strictest threshold that is allowed was taken.")
-    output.say(f"Wrote {file}. It is in force for {found.policy.knowledge_base} when the evaluator next starts.")
+    output.say(f"Wrote {file}. It is in force for {found.policy.knowledge_base} where the evaluator reads it.")

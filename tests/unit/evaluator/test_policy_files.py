@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from svc_evaluator.policy_files import SHIPPED, Policies, PolicyNotFound, read_policy
+from svc_evaluator.policy_shelf import PolicyShelf
 
 
 def shipped() -> dict[str, Any]:
@@ -82,3 +83,29 @@ def test_what_is_wrong_with_a_policy_is_said(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=message) as refused:
             read_policy(write(tmp_path, good | change, f"{number}.json"))
         assert f"{number}.json is not a policy" in str(refused.value)
+
+
+def test_a_new_file_is_taken_while_running(tmp_path: Path) -> None:
+    shelf = PolicyShelf([SHIPPED, tmp_path / "policies"], in_force="")
+    (tmp_path / "policies").mkdir()
+    own = shipped() | {"version": "2026-11-22-080000-routers-a", "knowledge_base": "routers"}
+    write(tmp_path / "policies", own)
+    shelf.refresh()
+    assert shelf.policies.get(knowledge_base="routers").version == own["version"]
+
+
+def test_what_can_not_be_used_changes_nothing_while_running(tmp_path: Path) -> None:
+    own = shipped() | {"version": "2026-11-22-080000-routers-a", "knowledge_base": "routers"}
+    file = write(tmp_path, own)
+    shelf = PolicyShelf([SHIPPED, tmp_path], in_force="")
+    before = shelf.policies
+    file.write_text("{", encoding="utf-8")
+    shelf.refresh()
+    assert shelf.policies is before
+    # A version must judge as it did: under other rules it is refused.
+    write(tmp_path, own | {"intercept": -9.0})
+    shelf.refresh()
+    assert shelf.policies is before
+    write(tmp_path, own | {"intercept": -9.0, "version": "2026-11-22-090000-routers-b"})
+    shelf.refresh()
+    assert shelf.policies.get(knowledge_base="routers").intercept == -9.0
