@@ -130,11 +130,20 @@ class TurnTaker:
     async def _draft(self, question: str, pack: evidence_pb2.EvidencePack) -> evaluation_pb2.Draft:
         try:
             async with asyncio.timeout(self._draft_timeout_s):
-                return await self._answerer.draft(question, pack, deadline_s=self._draft_timeout_s)
+                draft = await self._answerer.draft(question, pack, deadline_s=self._draft_timeout_s)
         except TimeoutError as exc:
             raise StepFailed(rc.REASON_CODE_LLM_ERROR, "timed out") from exc
         except AnswererError as exc:
             raise StepFailed(rc.REASON_CODE_LLM_ERROR, type(exc).__name__) from exc
+        except Exception as exc:
+            # A model's output may be anything: half a surrogate pair is a ValueError somewhere below. Tried again it
+            # would cost another draft, and end with a reason that says nothing.
+            log.error("draft_crashed", error=type(exc).__name__)
+            raise StepFailed(rc.REASON_CODE_LLM_ERROR, type(exc).__name__) from exc
+        if any("\0" in each.text for each in draft.claims):
+            # No record could hold it, and so the turn never be committed.
+            raise StepFailed(rc.REASON_CODE_LLM_ERROR, "NUL in the text")
+        return draft
 
 
 def failed_turn(burst: Sequence[MessageRow]) -> TurnResult:

@@ -178,14 +178,19 @@ async def test_an_evaluator_that_makes_no_sense_is_not_believed(talk: Talk, kind
     assert ASSISTANT not in [each.role for each in await customer.chain()]
 
 
-async def test_a_model_that_fails_is_an_escalation(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("words", [None, "half a pair: \ud800", "nothing \0 to store"])
+async def test_a_model_that_fails_is_an_escalation(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, words: str | None
+) -> None:
     from svc_orchestrator.turn import TurnTaker
 
     class Broken:
         name = "broken"
 
         async def draft(self, *_: Any, **__: Any) -> Any:
-            raise AnswererError("no answer")
+            if words is None:
+                raise AnswererError("no answer")
+            return evaluation.Draft(claims=[evaluation.Claim(text=words)])
 
     taken = TurnTaker.take
 
