@@ -72,9 +72,9 @@ class Load:
         """Keeps `concurrency` calls under way. Raises LoadError if one of them fails."""
         run = Run(duration_s)
         due: dict[int, float] = {}
-        begin = time.perf_counter()
-        end = begin + duration_s
         with _undisturbed():
+            begin = time.perf_counter()
+            end = begin + duration_s
             while (now := time.perf_counter()) < end or due:
                 if now < end:
                     while len(due) < concurrency and (wire := self._free()) is not None:
@@ -98,9 +98,9 @@ class Load:
         run = Run(duration_s)
         due: dict[int, float] = {}
         schedule = deque(arrivals(rate, duration_s, seed=seed))
-        begin = time.perf_counter()
-        end = begin + duration_s
         with _undisturbed():
+            begin = time.perf_counter()
+            end = begin + duration_s
             while schedule or due:
                 now = time.perf_counter()
                 if now > end + ANSWER_TIMEOUT_S:

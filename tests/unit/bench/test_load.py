@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from statistics import median
 from typing import Any
 
 import grpc
@@ -26,13 +25,17 @@ class Desk(conversation_service_pb2_grpc.ConversationServiceServicer):
         self.seen: list[tuple[str, str, str, str]] = []
         self.refuse = 0
         self.delay_s = 0.0
+        self.under_way = self.most_under_way = 0
 
     async def PostMessage(self, request: pb.PostMessageRequest, context: Any) -> pb.PostMessageResponse:
         token = dict(context.invocation_metadata())["authorization"]
         self.seen.append((request.session_id, request.content, request.request_id, token))
         if self.refuse and len(self.seen) % self.refuse == 0:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many")
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
         await asyncio.sleep(self.delay_s)
+        self.under_way -= 1
         return pb.PostMessageResponse(message_id="m", sequence=1)
 
 
@@ -70,8 +73,8 @@ def load_of(port: int) -> Load:
 def test_closed_loop_sends_whole_calls_and_ends_them_all(desk: Desk, port: int) -> None:
     with load_of(port) as load:
         run = load.closed(8, 0.3)
-    assert run.sent == len(run.latencies) == len(desk.seen) > 8
-    assert 0 < run.completed <= run.sent
+    assert run.sent == len(run.latencies) == len(desk.seen) >= 8
+    assert run.completed <= run.sent
     assert run.throughput == run.completed / 0.3
     assert {each[0] for each in desk.seen} == {each.session_id for each in CUSTOMERS}
     assert {each[1] for each in desk.seen} == {CONTENT}
@@ -83,9 +86,8 @@ def test_calls_under_way_are_as_many_as_asked_for(desk: Desk, port: int) -> None
     desk.delay_s = 0.05
     with load_of(port) as load:
         run = load.closed(10, 0.5)
-    # 10 at a time, 50 ms each: 200 a second at the most.
-    assert run.completed <= 100
-    assert min(run.latencies) >= 0.05
+    assert desk.most_under_way == 10
+    assert min(run.latencies) >= 0.049
 
 
 def test_a_refused_call_spoils_a_closed_loop(desk: Desk, port: int) -> None:
@@ -108,9 +110,10 @@ def test_an_open_loop_does_not_wait_for_answers(desk: Desk, port: int) -> None:
     with load_of(port) as load:
         run = load.open(100, 0.5, seed=3)
     assert run.sent == len(list(arrivals(100, 0.5, seed=3)))
-    # A closed loop over two connections' worth of patience would have waited; here calls went out when they were due.
-    assert median(run.lateness) < 0.02
-    assert median(run.latencies) >= 0.2
+    # 20 calls are due in the time that the first one takes.
+    assert desk.most_under_way >= 10
+    assert min(run.lateness) >= 0
+    assert min(run.latencies) >= 0.19
 
 
 def test_a_server_that_goes_away_spoils_the_run(port: int) -> None:

@@ -73,13 +73,13 @@ async def test_under_load_the_calls_are_few() -> None:
         for _ in range(300):
             hints.give(new_id())
             await asyncio.sleep(0)
-        took = asyncio.get_running_loop().time() - begin
 
         async def all_sent() -> bool:
             return sum(len(call) for call in orchestrator.calls) == 300
 
         await eventually(all_sent)
-    assert len(orchestrator.calls) <= took / PAUSE_S + 3
+        took = asyncio.get_running_loop().time() - begin
+    assert len(orchestrator.calls) <= took / PAUSE_S + 1
 
 
 async def test_no_call_takes_more_than_the_contract_allows() -> None:
