@@ -20,6 +20,8 @@ FOLLOWERS = gauge("groundline_gateway_followers", "Streams that are open.")
 PAGE = 100
 # A turn has five stages: whoever is further behind than this is not helped by older ones.
 MAX_PROGRESS = 16
+# Tabs and devices of a customer, and the people who help: beyond, one token would use up everybody's streams.
+MAX_PER_SESSION = 16
 REFUSED_RETRY_S = 2.0
 
 
@@ -74,8 +76,10 @@ class Following:
 
     @contextmanager
     def follow(self, session_id: UUID) -> Iterator[Follower]:
-        """Registers a stream for the length of the block. Raises Overloaded at `max_streams`."""
-        if self._ended or self._count >= self._max_streams:
+        """Registers a stream for the length of the block. Raises Overloaded at `max_streams`, and at MAX_PER_SESSION of
+        one session."""
+        of_session = len(self._followers.get(session_id, ()))
+        if self._ended or self._count >= self._max_streams or of_session >= MAX_PER_SESSION:
             raise Overloaded(retry_after_s=REFUSED_RETRY_S)
         follower = Follower(session_id)
         follower.look.set()
