@@ -73,7 +73,7 @@ async def calibrate(mesh: Mesh, base: str, most: int, targets: Targets, progress
             f"{LEAST_FOUND} are needed to calibrate, so the default policy stays"
         )
     before = await _judge_all(mesh, cases, default, progress)
-    fitting = [each for each in before if each.outcome.part is Part.FIT]
+    fitting = [each for each in before if each.outcome.part is Part.FIT and each.outcome.weighed]
     refitted = policies.refit(
         now, default, [each.values for each in fitting], [each.outcome.kind is Kind.PRESENT for each in fitting]
     )

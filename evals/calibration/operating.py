@@ -38,6 +38,11 @@ class Outcome:
     score: float
     others: bool
 
+    @property
+    def weighed(self) -> bool:
+        """Whether there was evidence to weigh; there is none where all is stale or for another version."""
+        return self.score > 0
+
     def passes(self, threshold: float) -> bool:
         return self.others and self.score >= threshold
 
@@ -61,7 +66,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one policy does on one part. Shares 0 to 1; NaN where there was no such case."""
+    """What one policy does on one part. Shares 0 to 1; NaN where there was no such case.
+
+    Shares are of all cases; AUROC and reliability of those in which the signal had something to weigh.
+    """
 
     n: int
     auroc: float
@@ -91,7 +99,8 @@ def _keeps(outcomes: Iterable[Outcome], kind: Kind, target: float) -> float:
 def figures(outcomes: Sequence[Outcome], threshold: float) -> Figures:
     """What happens at `threshold`."""
     by_kind = {kind: [each for each in outcomes if each.kind is kind] for kind in Kind}
-    scores = {kind: np.array([each.score for each in found]) for kind, found in by_kind.items()}
+    weighed = {kind: [each for each in found if each.weighed] for kind, found in by_kind.items()}
+    scores = {kind: np.array([each.score for each in found]) for kind, found in weighed.items()}
     passed = {
         kind: sum(each.passes(threshold) for each in found) / len(found) if found else math.nan
         for kind, found in by_kind.items()
@@ -103,7 +112,7 @@ def figures(outcomes: Sequence[Outcome], threshold: float) -> Figures:
         answered=passed[Kind.PRESENT],
         wrongly_removed=passed[Kind.REMOVED],
         wrongly_unrelated=passed[Kind.UNRELATED],
-        reliability=tuple(_reliability([*by_kind[Kind.PRESENT], *by_kind[Kind.REMOVED]])),
+        reliability=tuple(_reliability([*weighed[Kind.PRESENT], *weighed[Kind.REMOVED]])),
     )
 
 

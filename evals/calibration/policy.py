@@ -115,7 +115,7 @@ def _part(outcomes: Sequence[Outcome], part: Part) -> list[Outcome]:
 
 
 def _apart(outcomes: Sequence[Outcome]) -> float:
-    chosen = _part(outcomes, Part.CHOOSE)
+    chosen = [each for each in _part(outcomes, Part.CHOOSE) if each.weighed]
     present = np.array([each.score for each in chosen if each.kind is Kind.PRESENT])
     return auroc(present, np.array([each.score for each in chosen if each.kind is Kind.REMOVED]))
 

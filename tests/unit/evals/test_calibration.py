@@ -125,6 +125,12 @@ def test_a_case_that_another_signal_stops_is_not_answered() -> None:
     assert figures(stopped, LEAST).wrongly_removed == 0.0
 
 
+def test_where_nothing_could_be_weighed_counts_as_refused_and_ranks_nothing() -> None:
+    nothing = [Outcome(Kind.PRESENT, Part.REPORT, 0.0, others=False)] * 2
+    found = figures([*outcomes(Kind.PRESENT, [0.9, 0.8]), *nothing, *outcomes(Kind.REMOVED, [0.1])], 0.6)
+    assert (found.answered, found.auroc) == (0.5, 1.0)
+
+
 def test_figures_count_and_say_what_they_could_not() -> None:
     found = figures([*outcomes(Kind.PRESENT, [0.9, 0.7, 0.3]), *outcomes(Kind.REMOVED, [0.8, 0.1])], 0.6)
     assert (found.n, found.answered, found.wrongly_removed) == (5, 2 / 3, 0.5)
