@@ -151,7 +151,9 @@ class Transitions:
             commands_pb2.SummarizeCase(session_id=str(session.session_id), ticket_id=str(session.ticket_id)),
             type="summarize_case",
             key=f"case:{event_id}",
-            ordering_key=session.session_id,
+            # Not the session's: what is learned later, and by other workers, must not keep a customer who comes back
+            # from their ticket.
+            ordering_key=session.ticket_id,
         )
 
     async def _resolve_ticket(self, conn: Connection, session_id: UUID, ticket_id: UUID | None, why: object) -> None:

@@ -11,6 +11,7 @@ from groundline.evaluation.v1 import evaluation_pb2 as evaluation
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
+from meshkit import outbox
 from meshkit.ids import new_id
 
 from .scripted import Customer, Talk, failed, passed
@@ -72,6 +73,21 @@ async def test_a_resolved_ticket_resolves_the_conversation_and_asks_for_its_case
     assert (await customer.session()).status == pb.SESSION_STATUS_RESOLVED
     assert len(await talk.commands("summarize_case")) == 1
     assert await talk.commands("resolve_ticket") == []
+
+
+async def test_a_case_that_is_not_written_yet_does_not_keep_the_next_ticket_waiting(talk: Talk) -> None:
+    customer, ticket_id = await _with_ticket(talk)
+    first = await outbox.claim(talk.sql, {"create_ticket": 1}, lease_s=30)
+    assert await outbox.complete(talk.sql, first[0])
+    mesh = await talk.mesh()
+    await mesh.ResolveSession(
+        orchestration.ResolveSessionRequest(session_id=customer.session_id, ticket_id=ticket_id, resolved_by="ada")
+    )
+    await customer.says(QUESTION)
+    await talk.advance(customer)
+    assert len(await talk.commands("summarize_case")) == 1
+    second = await outbox.claim(talk.sql, {"create_ticket": 1}, lease_s=30)
+    assert [each.key for each in second] == [(await talk.commands("create_ticket"))[-1]]
 
 
 async def test_a_customer_who_closes_the_conversation_closes_its_ticket(talk: Talk) -> None:
