@@ -53,9 +53,7 @@ class Messages:
                 self._grace_s,
                 traceparent,
             )
-            if row is None:
-                raise SessionNotFound(session_id=session_id)
-            sequence = row["message_sequence"]
+            sequence = row["message_sequence"] if row is not None else None
             if sequence is None:
                 return await self._repeated(conn, session_id, content, request_id)
         # Committed: from here on nothing can be lost, only be late.
@@ -85,7 +83,11 @@ class Messages:
         return rated or message
 
     async def _repeated(self, conn: Connection, session_id: UUID, content: str, request_id: str | None) -> Receipt:
-        earlier = await store.message_by_request(conn, session_id, request_id or "")
-        if earlier is None or earlier.content != content:
+        earlier = None
+        if request_id is not None:
+            earlier = await store.message_by_request(conn, session_id, request_id)
+        if earlier is None:
+            raise SessionNotFound(session_id=session_id)
+        if earlier.content != content:
             raise RequestIdReused(request_id=request_id)
         return Receipt(earlier.message_id, earlier.sequence)

@@ -28,11 +28,13 @@ WHERE session_id = $1
 -- post_message --
 -- The one statement between a customer and durability: the message and the command to handle it.
 -- $1 session, $2 message, $3 content, $4 request_id, $5 outbox id, $6 seconds that the fast path has, $7 traceparent.
--- No row: no such session. A row without message_sequence: the request_id was used before.
+-- No row: no such session, or the request_id was used before, in which case nothing is touched. A row without
+-- message_sequence: it was used at the same moment.
 WITH session AS (
     UPDATE conversation.sessions
     SET last_sequence = last_sequence + 1, revision = revision + 1, last_activity_at = clock_timestamp()
     WHERE session_id = $1
+        AND NOT EXISTS (SELECT FROM conversation.messages WHERE session_id = $1 AND request_id = $4)
     RETURNING last_sequence
 ), message AS (
     INSERT INTO conversation.messages (message_id, session_id, sequence, role, content, request_id)
