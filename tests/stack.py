@@ -55,6 +55,13 @@ class Live:
             await conn.close()
 
 
+def running_stack(home: Path) -> Live:
+    """A stack that runs already."""
+    stack = Stack(home)
+    stack.wait_healthy(timeout_s=10)
+    return Live(stack, TokenSigner.from_file(stack.home.signing_key))
+
+
 @contextmanager
 def whole_stack(*, samples: bool = True) -> Iterator[Live]:
     """Starts a stack, and stops and deletes it at the end. Several may run at once."""
