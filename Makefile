@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 ENV := .venv/.complete
 # Rooms that stand already: the house is built one by one.
-PACKAGES := $(sort $(patsubst %/,%,$(dir $(wildcard $(addsuffix /__init__.py,meshkit svc_* cli db evals tools)))))
+PACKAGES := $(sort $(patsubst %/,%,$(dir $(wildcard $(addsuffix /__init__.py,meshkit svc_* cli db evals bench tools)))))
 PYTHON_CODE := $(PACKAGES) $(wildcard bench envoy tests)
 UNIT_TESTS := $(wildcard tests/unit)
 WIRE_TESTS := $(wildcard tests/contract tests/mesh tests/abuse tests/faults)

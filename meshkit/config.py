@@ -29,8 +29,9 @@ class ServiceSettings(BaseSettings):
     """PostgreSQL, as postgresql://… over TCP or a Unix socket."""
     database_pool_size: int = Field(default=20, ge=1, le=500)
     """Most connections that this process holds."""
-    database_waiters: int = Field(default=200, ge=0, le=10_000)
-    """Most calls that may wait for a connection; the next one is refused at once."""
+    database_waiters: int = Field(default=1000, ge=0, le=10_000)
+    """Most calls that may wait for a connection; the next one is refused at once. At some thousand calls a second, this
+    many pass within the time that a call waits at all."""
     database_acquire_timeout_s: float = Field(default=2.0, gt=0, le=60)
     """How long a call waits for a connection."""
     database_statement_timeout_s: float = Field(default=10.0, gt=0, le=3600)
