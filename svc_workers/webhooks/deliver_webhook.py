@@ -42,7 +42,7 @@ class DeliverWebhook(Handler[commands.DeliverWebhook]):
     """Posts the event, signed. At least once: an endpoint that is told twice sees the same delivery_id."""
 
     type, command = "deliver_webhook", commands.DeliverWebhook
-    timeout_s, concurrency = 75.0, 32
+    timeout_s, concurrency = 75.0, 16
 
     def __init__(
         self, database: Database, sender: Sender, seal: Seal, patience: Patience, *, rng: random.Random | None = None

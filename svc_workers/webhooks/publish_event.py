@@ -19,7 +19,7 @@ class PublishEvent(Handler[commands.PublishEvent]):
     """Writes a delivery and its command for each endpoint that wants the event, in one commit; twice adds nothing."""
 
     type, command = "publish_event", commands.PublishEvent
-    timeout_s, concurrency = 30.0, 16
+    timeout_s, concurrency = 30.0, 4
 
     def __init__(self, database: Database) -> None:
         self._db = database

@@ -31,7 +31,7 @@ SELECT endpoint_id, url, event_types, description, state, disabled_reason, seale
     revision, created_at, updated_at
 FROM messaging.webhook_endpoints
 WHERE endpoint_id = $1
-FOR UPDATE
+FOR NO KEY UPDATE
 
 -- list_endpoints --
 -- A page by id, which is by age.
@@ -124,25 +124,18 @@ SET state = CASE WHEN $4 THEN 'failed' ELSE 'pending' END, attempts = attempts +
 WHERE delivery_id = $1 AND state IN ('pending', 'failed')
 
 -- endpoint_failed --
--- One failure more in a row; too many, for too long, and the endpoint is disabled. Returns whether it is now.
-UPDATE messaging.webhook_endpoints e
-SET consecutive_failures = e.consecutive_failures + 1,
-    failing_since = coalesce(e.failing_since, clock_timestamp()),
-    state = CASE WHEN judged.hopeless THEN 'disabled' ELSE e.state END,
-    disabled_reason = CASE WHEN judged.hopeless THEN 'too_many_failures' ELSE e.disabled_reason END,
-    revision = e.revision + CASE WHEN judged.hopeless THEN 1 ELSE 0 END,
-    updated_at = CASE WHEN judged.hopeless THEN clock_timestamp() ELSE e.updated_at END
-FROM (
-    SELECT endpoint_id,
-        consecutive_failures + 1 >= $2
-        AND coalesce(failing_since, clock_timestamp()) <= clock_timestamp() - make_interval(secs => $3::float8)
-            AS hopeless
-    FROM messaging.webhook_endpoints
-    WHERE endpoint_id = $1 AND state = 'enabled'
-    FOR UPDATE
-) judged
-WHERE e.endpoint_id = judged.endpoint_id
-RETURNING judged.hopeless
+-- One failure more in a row. Returns whether they are too many, for too long. Nothing is locked first: a row that is
+-- locked and then updated by one, while another waits for it, can end in a deadlock of the two.
+UPDATE messaging.webhook_endpoints
+SET consecutive_failures = consecutive_failures + 1, failing_since = coalesce(failing_since, clock_timestamp())
+WHERE endpoint_id = $1 AND state = 'enabled'
+RETURNING consecutive_failures >= $2 AND failing_since <= clock_timestamp() - make_interval(secs => $3::float8)
+
+-- disable_endpoint --
+-- It failed too often.
+UPDATE messaging.webhook_endpoints
+SET state = 'disabled', disabled_reason = 'too_many_failures', revision = revision + 1, updated_at = clock_timestamp()
+WHERE endpoint_id = $1
 
 -- cancel_deliveries --
 -- Nothing that waits for this endpoint is sent any more.

@@ -165,8 +165,9 @@ async def list_deliveries(
 
 async def record_success(conn: Connection, delivery: Delivery, status: int) -> None:
     """The endpoint has it."""
-    await conn.execute(_queries.record_success, delivery.delivery_id, status)
+    # The endpoint before its deliveries, here and wherever both are written: rivals wait, and never for one another.
     await conn.execute(_queries.endpoint_succeeded, delivery.endpoint_id)
+    await conn.execute(_queries.record_success, delivery.delivery_id, status)
 
 
 async def record_failure(
@@ -180,9 +181,10 @@ async def record_failure(
     disable_after_s: float,
 ) -> bool:
     """An attempt failed. Returns whether that disables the endpoint; then whatever waits for it is cancelled."""
-    await conn.execute(_queries.record_failure, delivery.delivery_id, status, error, last)
     hopeless = await conn.fetchval(_queries.endpoint_failed, delivery.endpoint_id, disable_failures, disable_after_s)
+    await conn.execute(_queries.record_failure, delivery.delivery_id, status, error, last)
     if hopeless:
+        await conn.execute(_queries.disable_endpoint, delivery.endpoint_id)
         await cancel_deliveries(conn, delivery.endpoint_id)
     return bool(hopeless)
 

@@ -239,6 +239,29 @@ async def test_too_many_failures_in_a_row_disable_an_endpoint_and_replay_waits_f
         assert got.json["delivery_id"] == lines[0].delivery_id
 
 
+async def test_failures_at_the_same_time_disable_once_and_leave_nothing_waiting(
+    database_url: str, keys: testing.Keys, tmp_path: Path, hook: Receiver
+) -> None:
+    settings = {**QUICK, "webhook_disable_failures": 10, "max_attempts": 100}
+    async with run(wire_delivery, database_url, keys, tmp_path, **settings) as mesh:
+        hook.says(500)
+        made = await register(mesh, hook.url)
+        async with mesh.db.transaction():
+            for _ in range(40):
+                await happens(mesh)
+
+        async def all_done() -> bool:
+            return await mesh.db.fetchval("select bool_and(status = 'done') from messaging.outbox") is True
+
+        await testing.eventually(all_done, timeout_s=30)
+        lines = await log_of(mesh, made.endpoint.endpoint_id)
+        # What is published after the endpoint was disabled has no delivery at all.
+        assert 1 <= len(lines) <= 40
+        assert {each.state for each in lines} == {pb.DELIVERY_STATE_CANCELLED}
+        entries = await trail(mesh, made.endpoint.endpoint_id)
+        assert [each.action for each in entries].count(audit.AUDIT_ACTION_ENDPOINT_DISABLED) == 1
+
+
 async def test_failures_must_go_on_for_a_while_to_disable(
     database_url: str, keys: testing.Keys, tmp_path: Path, hook: Receiver
 ) -> None:

@@ -3,12 +3,19 @@
 import asyncio
 import hashlib
 import hmac
+import ssl
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpcore
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from meshkit.testing import Keys
 from svc_workers.webhooks.addresses import is_public, url_problem
@@ -216,6 +223,63 @@ async def test_no_spelling_of_this_machine_is_reached(host: str) -> None:
             await off.close()
     finally:
         await sender.close()
+        server.close()
+
+
+def certificate(folder: Path, name: str) -> ssl.SSLContext:
+    """A server's side of TLS for `name`; what it shows is in `folder`/cert.pem."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    form = serialization.PrivateFormat.PKCS8
+    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize(("host", "why"), [("hook.example", ""), ("other.example", "tls")])
+async def test_the_certificate_must_be_the_names_although_an_address_is_connected_to(
+    tmp_path: Path, host: str, why: str
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=certificate(tmp_path, "hook.example"))
+    url = f"https://{host}:{server.sockets[0].getsockname()[1]}/hook"
+    backend = GuardedBackend(allow_private=True, resolve=Names(["127.0.0.1"]))
+    trusting = Sender(backend, timeout_s=5, tls=ssl.create_default_context(cafile=str(tmp_path / "cert.pem")))
+    doubting = Sender(backend, timeout_s=5)
+    try:
+        if why:
+            with pytest.raises(NotSent) as refused:
+                await trusting.post(url, b"{}", {})
+            assert refused.value.why == why
+        else:
+            assert await trusting.post(url, b"{}", {}) == 204
+        with pytest.raises(NotSent) as unknown:
+            await doubting.post(url, b"{}", {})
+        assert unknown.value.why == "tls"
+    finally:
+        await trusting.close()
+        await doubting.close()
         server.close()
 
 
