@@ -19,6 +19,22 @@ STYLES = ("heading", "inverted", "keywords", "messy")
 _VERBS = "is|are|can|must|should|will|may|does|has to"
 _STATEMENT = re.compile(rf"^(?P<subject>\w(?:[^,;:()|]*?)) (?P<verb>{_VERBS}) (?P<rest>[^|]+?)[.!]?$", re.DOTALL)
 _FRAGMENT = re.compile(r"[,;:(]")
+# Customers say more than they ask. Without this, every question would be made of its page's own words alone, and the
+# gate would learn to expect that.
+_ASIDES = (
+    "since yesterday nothing works",
+    "my colleague told me to ask",
+    "we bought it last spring",
+    "the boss is getting nervous",
+    "tried everything twice already",
+    "this drives me mad",
+    "customers are waiting in our shop",
+    "found nothing on the internet",
+    "it worked fine on monday",
+    "sorry for my bad english",
+    "need an answer before tonight",
+    "the old guy who knew this retired",
+)
 _GREETINGS = ("", "", "hi ", "hello, ", "pls help ", "question: ")
 
 
@@ -97,9 +113,14 @@ def _of_page(page: Page, rarity: Mapping[str, float], random: Random) -> Iterato
         for style in list(order):
             text, line = next((each for each in makers[style] if each[0]), ("", ""))
             if text:
-                yield Question(text, style, page, line)
+                yield Question(_with_aside(text, random), style, page, line)
             else:
                 order.remove(style)
+
+
+def _with_aside(text: str, random: Random) -> str:
+    chosen = random.choice(_ASIDES)
+    return text if random.random() < 0.4 else f"{text} {chosen}"
 
 
 def _lines(text: str) -> list[str]:
