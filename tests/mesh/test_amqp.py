@@ -164,7 +164,7 @@ async def test_a_command_that_kills_its_worker_is_dead_after_n_attempts(
         assert time.monotonic() < deadline
         async with worker(database_url, node.url, prefix) as process:
             workers += 1
-            settled = asyncio.create_task(ended(database, "dead", 1, timeout_s=30))
+            settled = asyncio.create_task(ended(database, "pending", 0, timeout_s=30))
             await asyncio.wait([settled, asyncio.create_task(process.wait())], return_when=asyncio.FIRST_COMPLETED)
             settled.cancel()
     rows = await database.fetch("select idempotency_key as key, status, attempts from messaging.outbox")
