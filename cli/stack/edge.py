@@ -226,8 +226,11 @@ def _rest_routes() -> Iterator[dict[str, Any]]:
     # Before transcoding the path is still the REST one; the route is chosen again after it. These only say whether the
     # cross-site check applies.
     cookie = {"name": "cookie", "string_match": {"contains": f"{SESSION_COOKIE}="}}
+    # The header outranks the cookie, and no page can make a browser send it to another site unasked: whoever sends it
+    # needs no origin. Scripts that keep cookies as browsers do are such callers.
+    no_header = {"name": "authorization", "present_match": True, "invert_match": True}
     yield {
-        "match": {"prefix": "/v1/", "headers": [cookie]},
+        "match": {"prefix": "/v1/", "headers": [cookie, no_header]},
         "route": {"cluster": "gateway"},
         "typed_per_filter_config": {
             "envoy.filters.http.csrf": {

@@ -163,6 +163,10 @@ async def test_a_cookie_writes_only_from_our_own_pages(at_edge: Edge) -> None:
     assert at_edge.stand_in.calls == []
     response = await at_edge.http.post(path, json=body, headers=cookie | {"origin": at_edge.url})
     assert response.json()["message_id"] == "hello"
+    # A script that keeps cookies and sends the header is no browser that was misled.
+    bearer = {"authorization": f"Bearer {at_edge.token()}"}
+    response = await at_edge.http.post(path, json=body, headers=cookie | bearer)
+    assert response.json()["message_id"] == "hello"
 
 
 async def test_bad_requests(at_edge: Edge) -> None:
