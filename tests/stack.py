@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ class Live:
 
     def http(self) -> httpx.AsyncClient:
         """A REST client of the edge, which keeps no cookies. Use it as a context manager."""
-        return httpx.AsyncClient(base_url=self.stack.edge_url, timeout=20, cookies=None, trust_env=False)
+        client = httpx.AsyncClient(base_url=self.stack.edge_url, timeout=20, trust_env=False)
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        return client
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[asyncpg.Connection]:

@@ -304,6 +304,8 @@ def _credentials() -> Iterator[Sent]:
     yield _raw("scope", "a header in the path", "", path="/v1/sessions/$mine%0d%0aset-cookie:x")
 
     yield _get("role", "customer lists tickets", "/v1/tickets", "mine_token")
+    beside = {"x-auth-role": "admin", "x-groundline-role": "admin"}
+    yield _get("role", "customer with headers of an admin", "/v1/tickets", "mine_token", headers=beside)
     yield _get("role", "customer reads a ticket", TICKET, "mine_token")
     yield Sent(
         "role", "customer resolves a ticket", "PATCH", TICKET, "mine_token", json={"status": "TICKET_STATUS_RESOLVED"}

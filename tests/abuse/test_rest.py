@@ -40,7 +40,7 @@ async def test_every_case_ran(request: pytest.FixtureRequest) -> None:
         each for each in request.session.items if each.name.startswith("test_is_refused[") and each.path == request.path
     ]
     assert ran.total() == len(selected)
-    assert len(CASES) == len({str(each) for each in CASES}) == 223
+    assert len(CASES) == len({str(each) for each in CASES}) == 224
 
 
 async def _send(sent: Sent, world: World) -> tuple[int, httpx.Headers, str]:
