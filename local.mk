@@ -28,3 +28,12 @@ demo: $(ENV)  ## A scripted conversation against the running stack
 .PHONY: bench
 bench: $(ENV)  ## Measure, side by side in one run
 	@python -m bench
+
+# Sets: EVAL_SETS (../shared/data/evals); see `python -m evals --help`.
+.PHONY: eval
+eval: $(ENV)  ## Measure quality on every set at hand; report in build/evals
+	@python -m evals $(if $(EVAL_SETS),--sets $(EVAL_SETS)) $(EVAL_ARGS)
+
+.PHONY: faults
+faults: $(ENV)  ## Kill everything everywhere under load; writes docs/reliability.md (ROUNDS=6 SEED=1)
+	@python -m tests.faults --rounds $(or $(ROUNDS),6) --seed $(or $(SEED),1)

@@ -47,7 +47,8 @@ class RefusalFigures:
             "auroc": metrics.auroc_figure(
                 [each.turn.confidence for each in answerable], [each.turn.confidence for each in unanswerable]
             ),
-            "refusal_precision": metrics.share(rightly, len(refused)),
+            # Where every question can be answered, no refusal could have been right.
+            "refusal_precision": metrics.share(rightly, len(refused) if unanswerable else 0),
             "refusal_recall": metrics.share(rightly, len(unanswerable)),
             "over_refusal": metrics.share(sum(not each.turn.answered for each in answerable), len(answerable)),
             "gold_recall": metrics.mean(self.gold),
