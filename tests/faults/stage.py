@@ -1,0 +1,197 @@
+"""A whole mesh of the suite's own, whose processes can be killed at named places, stopped, and robbed of a guard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.commands.stack import ingest_samples
+from cli.stack import Stack, StackError, processes
+from cli.stack.layout import REPOSITORY, choose_ports
+from meshkit import failpoints
+from meshkit.identity import TokenSigner
+
+from ..stack import Live
+
+SABOTAGE = Path(__file__).parent / "sabotage"
+ORCHESTRATOR_LEASE_S = 3.0
+COMMAND_LEASE_S = 4.0
+POLL_S = 0.02
+HEALTHY_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A failpoint that acted. `at` in seconds of the epoch."""
+
+    name: str
+    serial: str
+    pid: int
+    at: float
+
+
+@dataclass
+class Stage:
+    """The stack, and the folder through which its processes are told what to suffer."""
+
+    live: Live
+    folder: Path
+    kept: list[Firing] = field(default_factory=list)
+    """Firings of which the files are gone."""
+    _serial: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def stack(self) -> Stack:
+        return self.live.stack
+
+    # -- failpoints ----------------------------------------------------------------------------------------------
+
+    def arm(self, name: str, action: str = "kill") -> str:
+        """The next process that comes to the place does `action`, once; returns the serial of it."""
+        serial = f"{next(self._serial):06}"
+        # Complete before it can be seen: a process may come by at any moment.
+        draft = self.folder / serial
+        draft.write_text(action)
+        draft.rename(self.folder / failpoints.ARMED / f"{name}{failpoints.MARK}{serial}")
+        return serial
+
+    def disarm(self) -> None:
+        """Nothing is armed any more."""
+        for each in (self.folder / failpoints.ARMED).iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                each.unlink()
+
+    def fired(self) -> list[Firing]:
+        """All that has acted so far, in the order of arming."""
+        found = []
+        for each in (self.folder / failpoints.FIRED).iterdir():
+            name, _, serial = each.name.partition(failpoints.MARK)
+            words = each.read_text().split()
+            if len(words) == 3:
+                found.append(Firing(name, serial, int(words[1]), float(words[2])))
+        return sorted(found, key=lambda firing: firing.serial)
+
+    async def firing(self, serial: str, timeout_s: float) -> Firing:
+        """Waits until what was armed has acted. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while not (found := [each for each in self.fired() if each.serial == serial]):  # noqa: ASYNC110 - a process
+                await asyncio.sleep(POLL_S)
+        return found[0]
+
+    # -- processes -----------------------------------------------------------------------------------------------
+
+    async def kill9(self, process: str) -> int:
+        """Kills a process as a crash would."""
+        return await asyncio.to_thread(self.stack.kill9, process)
+
+    async def replaced(self, process: str, pid: int, timeout_s: float = HEALTHY_TIMEOUT_S) -> None:
+        """Waits until another than `pid` is the process, and all that serves is healthy. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while await asyncio.to_thread(self._pid, process) in (None, pid):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(POLL_S)
+        await asyncio.to_thread(self.stack.wait_healthy, None, timeout_s)
+
+    def _pid(self, process: str) -> int | None:
+        try:
+            return self.stack.pid(process)
+        except StackError:
+            return None
+
+    async def restart(self, process: str) -> None:
+        """Ends a process gracefully and starts it again."""
+        await asyncio.to_thread(self.stack.stop, process)
+        await asyncio.to_thread(self.stack.start, process, HEALTHY_TIMEOUT_S)
+
+    @asynccontextmanager
+    async def without(self, guard: str, process: str) -> AsyncIterator[None]:
+        """While the block runs, `process` lacks a guard of `sabotage/`."""
+        switch = self.folder / "sabotage" / guard
+        switch.touch()
+        try:
+            await self.restart(process)
+            yield
+        finally:
+            switch.unlink()
+            await self.restart(process)
+
+    @asynccontextmanager
+    async def second(self, service: str) -> AsyncIterator[str]:
+        """Another process of a service beside the stack's own; yields where it answers."""
+        target = f"127.0.0.1:{choose_ports(0, None).grpc(service)}"
+        environment = {**self.stack.env_for(service), **environment_of(self.folder), "GROUNDLINE_LISTEN": target}
+        # The stack's own has that port.
+        del environment["GROUNDLINE_METRICS_LISTEN"]
+        process = await asyncio.create_subprocess_exec(
+            *next(processes.service_command(each) for each in processes.SERVICES if each.name == service),
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            yield target
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), 30)
+
+    @contextmanager
+    def stopped(self, process: str) -> Iterator[None]:
+        """While the block runs, the process is alive and does nothing."""
+        pid = self.stack.pid(process)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """What the processes of a stage are started with, beside what every stack's are."""
+    return {
+        failpoints.VARIABLE: f"@{folder}",
+        "GROUNDLINE_SABOTAGE": str(folder / "sabotage"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(SABOTAGE), os.environ.get("PYTHONPATH")])),
+        # A worker that died is made up for when its lease ends. Short ones let more faults into a minute.
+        "GROUNDLINE_LEASE_S": str(ORCHESTRATOR_LEASE_S),
+        "GROUNDLINE_COMMAND_LEASE_S": str(COMMAND_LEASE_S),
+    }
+
+
+@contextmanager
+def open_stage() -> Iterator[Stage]:
+    """Starts a stack with the sample knowledge; it is gone at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="groundline-faults-"))
+    # PostgreSQL's account must get through to its files; what is private below is in private folders.
+    folder.chmod(0o711)
+    for part in (failpoints.ARMED, failpoints.FIRED, "sabotage"):
+        (folder / part).mkdir()
+    stack = Stack(folder / "home", edge_port=0)
+    before = dict(os.environ)
+    os.environ.update(environment_of(folder))
+    try:
+        try:
+            stack.up()
+        finally:
+            # Only the supervisor, and what it starts, is to have it.
+            os.environ.clear()
+            os.environ.update(before)
+        ingest_samples(stack)
+        yield Stage(Live(stack, TokenSigner.from_file(stack.home.signing_key)), folder)
+    finally:
+        stack.destroy()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def now() -> float:
+    """Seconds of the epoch, as the failpoints write them."""
+    return time.time()
