@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import asyncpg
+
 from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import event_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as pb
 from meshkit import failpoints
+from meshkit.errors import DomainError
 from meshkit.ids import new_id
 from meshkit.postgres import Connection, Database
 from meshkit.telemetry import get_logger
@@ -30,6 +33,8 @@ MAX_FAILED_TURNS = 3
 CONTEXT_MESSAGES = 20
 # A customer who writes without a pause doesn't hold a worker for ever; the relay comes again.
 MAX_ROUNDS = 20
+# After so long no further turn is begun: each may take most of the call's deadline for itself.
+MAX_SECONDS = 10.0
 
 
 class Advancer:
@@ -52,12 +57,16 @@ class Advancer:
                 return pb.ADVANCE_OUTCOME_BUSY, 0
         if failpoints.ON:
             await failpoints.reach("orchestrator.session.leased")
-        rounds, failed = 0, True
+        rounds, failed, began = 0, False, time.monotonic()
         try:
             async with self._kept(lease):
                 while rounds < MAX_ROUNDS and await self._round(lease):
                     rounds += 1
-            failed = False
+                    if time.monotonic() - began > MAX_SECONDS:
+                        break
+        except Exception as exc:
+            failed = _is_the_turns_fault(exc)
+            raise
         finally:
             # A shield: whoever cancels this turn must not leave the session held until the lease runs out.
             await asyncio.shield(self._release(lease, failed))
@@ -166,3 +175,8 @@ class Advancer:
         except Exception as exc:
             # It runs out by itself.
             log.warning("lease_not_released", session_id=str(lease.session_id), error=type(exc).__name__)
+
+
+def _is_the_turns_fault(exc: Exception) -> bool:
+    """Whether trying again would come to the same: a full pool, a database that is away or a lost lease would not."""
+    return not isinstance(exc, DomainError | LeaseLost | TimeoutError | OSError | asyncpg.PostgresConnectionError)

@@ -1,9 +1,8 @@
-"""What the orchestrator refuses, in the contract's words (its own ErrorReason, and the conversation's)."""
+"""What the orchestrator refuses, in the contract's words (groundline.conversation.v1.ErrorReason)."""
 
 from google.rpc import code_pb2
 
 from groundline.conversation.v1 import error_reason_pb2 as reasons
-from groundline.orchestration.v1 import error_reason_pb2 as record_reasons
 from meshkit.errors import DomainError
 
 
@@ -25,8 +24,8 @@ class SessionNotOpen(DomainError):
 class EventNotFound(DomainError):
     """Metadata: event_id."""
 
-    code, reason = code_pb2.NOT_FOUND, record_reasons.ERROR_REASON_EVENT_NOT_FOUND
-    reasons = record_reasons.ErrorReason
+    code, reason = code_pb2.NOT_FOUND, reasons.ERROR_REASON_EVENT_NOT_FOUND
+    reasons = reasons.ErrorReason
     message = "There is no such event."
 
 

@@ -22,7 +22,7 @@ BY_REASON = {
 }
 
 # Small talk is answered by an approved record where there is one, and by this where there is none.
-SMALL_TALK = "Hello! Ask me anything about our products, and I will look it up in our documentation."
+SMALL_TALK = "I am here for your questions about our products, and look the answers up in our documentation."
 
 
 def escalation_notice(reason: rc.ReasonCode.ValueType) -> str:

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as pb
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
+from meshkit.errors import FieldViolation, InvalidRequest
 from meshkit.paging import decode_token, encode_token, page_size
 from meshkit.postgres import Database
 from svc_orchestrator import store
@@ -108,7 +111,7 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
         return pb.GetEventResponse(event=event)
 
     async def ListTurns(self, request: pb.ListTurnsRequest, context: Any) -> pb.ListTurnsResponse:
-        since = request.since.ToDatetime(UTC) if request.HasField("since") else None
+        since = _moment(request.since) if request.HasField("since") else None
         filters = ("turns", since)
         after = decode_token(request.page_token, filters=filters, kinds=(datetime, UUID))
         size = page_size(request.page_size, default=EVENTS_DEFAULT, maximum=EVENTS_MAXIMUM)
@@ -119,3 +122,10 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
             last = events[size - 1]
             token = encode_token((last.created_at.ToDatetime(UTC), UUID(last.event_id)), filters=filters)
         return pb.ListTurnsResponse(events=events[:size], next_page_token=token)
+
+
+def _moment(stamp: Timestamp) -> datetime:
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise InvalidRequest(violations=[FieldViolation("since", "must be a time of the years 1 to 9999")]) from exc

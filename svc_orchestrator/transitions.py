@@ -111,13 +111,13 @@ class Transitions:
 
         A customer who resolves wants no more answers: what they said before has its outcome with it, for a message that
         is handled later would open the conversation again. A ticket of an earlier escalation that is resolved late
-        leaves a conversation alone that another person works on by now.
+        leaves a conversation alone that was opened again, or that another person works on by now.
         """
         async with self._db.transaction() as conn:
             session = await self._locked(conn, session_id)
             if session.status == "resolved":
                 return session.status
-            if ticket_id is not None and ticket_id != session.ticket_id:
+            if ticket_id is not None and (session.status == "open" or ticket_id != session.ticket_id):
                 return session.status
             event = _event(session_id, event_pb2.EVENT_TYPE_RESOLVED)
             event.resolution.resolved_by = resolved_by

@@ -274,7 +274,8 @@ def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
                 {
                     "max_connections": 256,
                     "max_pending_requests": 512,
-                    "max_requests": 1024,
+                    # Open streams count here too: more than the gateway's own limit of them, and calls beside.
+                    "max_requests": 4096,
                     "max_retries": 16,
                     "track_remaining": True,
                 }

@@ -116,12 +116,20 @@ where outbox_id = $1 and lease_token = $2 and status = 'pending'
 returning outbox_id
 
 -- extend --
--- Prolongs the leases that are still held.
-update messaging.outbox o
-set lease_expires_at = now() + make_interval(secs => $3::float8)
-from unnest($1::uuid[], $2::uuid[]) as held (outbox_id, lease_token)
-where o.outbox_id = held.outbox_id and o.lease_token = held.lease_token and o.status = 'pending'
-returning o.outbox_id
+-- Prolongs the leases that are still held. Commands that are done count as held: an effect that completed its own
+-- command in mid-attempt (a turn's commit) must not have the rest of the attempt cut off.
+with held as (
+    select * from unnest($1::uuid[], $2::uuid[]) as given (outbox_id, lease_token)
+), extended as (
+    update messaging.outbox o
+    set lease_expires_at = now() + make_interval(secs => $3::float8)
+    from held
+    where o.outbox_id = held.outbox_id and o.lease_token = held.lease_token and o.status = 'pending'
+    returning o.outbox_id
+)
+select outbox_id from extended
+union all
+select o.outbox_id from messaging.outbox o join held on held.outbox_id = o.outbox_id where o.status = 'done'
 
 -- depths --
 -- Backlog by type, for metrics. A command that was put for later has no age before its time.
@@ -131,5 +139,6 @@ select type,
        coalesce(extract(epoch from now() - min(created_at) filter (
            where status = 'pending' and (attempts > 0 or next_attempt_at <= now()))), 0)::float8 as oldest_age_s
 from messaging.outbox
-where status <> 'done'
+-- Said so that the two partial indexes serve; the done ones are many.
+where status = 'pending' or status = 'dead'
 group by type

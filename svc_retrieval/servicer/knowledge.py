@@ -10,9 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from groundline.knowledge.v1 import knowledge_service_pb2 as pb
 from groundline.knowledge.v1 import knowledge_service_pb2_grpc
+from groundline.options.v1 import access_pb2
 from meshkit.call import current_principal
 from meshkit.errors import FieldViolation, InvalidRequest
-from meshkit.identity import PUBLIC_GROUP
+from meshkit.identity import ROLE_GROUPS
 from meshkit.paging import decode_token, encode_token, page_size
 from svc_retrieval.audience import Audience
 from svc_retrieval.bases import DEFAULT_KNOWLEDGE_BASE, KnowledgeBases
@@ -144,7 +145,8 @@ def _new_case(request: pb.RecordCaseRequest) -> NewCase:
         resolution=request.resolution,
         tags=list(request.tags),
         references=list(request.references),
-        acl=sorted(set(request.acl)) or [PUBLIC_GROUP],
+        # Not public by omission: a case may rest on what few may read.
+        acl=sorted(set(request.acl)) or sorted(ROLE_GROUPS[access_pb2.ROLE_AGENT]),
     )
 
 

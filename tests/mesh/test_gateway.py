@@ -268,5 +268,15 @@ async def test_whoever_asks_the_front_door_learns_of_the_whole_house(talk: Talk)
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
     response = await call.read()
-    packages = {each.name.split(".")[1] for each in response.list_services_response.service if "groundline" in each.name}
-    assert {"conversation", "orchestration", "retrieval", "knowledge", "evaluation", "ticketing", "commands"} <= packages
+    packages = {
+        each.name.split(".")[1] for each in response.list_services_response.service if "groundline" in each.name
+    }
+    assert {
+        "conversation",
+        "orchestration",
+        "retrieval",
+        "knowledge",
+        "evaluation",
+        "ticketing",
+        "commands",
+    } <= packages

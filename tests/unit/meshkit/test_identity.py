@@ -66,7 +66,7 @@ def test_the_forgery_of_these_tests_is_otherwise_valid(keys: Keys) -> None:
         {"role": "customer", "sid": 7},
         {"groups": "group:agents"},
         {"groups": [1]},
-        {"iat": int(time.time()) + 3600},
+        pytest.param({"iat": int(time.time()) + 3600}, id="issued in an hour"),
     ],
     ids=str,
 )

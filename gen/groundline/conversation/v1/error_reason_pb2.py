@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-groundline/conversation/v1/error_reason.proto\x12\x1agroundline.conversation.v1*\x8d\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_SESSION_NOT_FOUND\x10\x01\x12!\n\x1d\x45RROR_REASON_SESSION_NOT_OPEN\x10\x02\x12\"\n\x1e\x45RROR_REASON_MESSAGE_NOT_FOUND\x10\x03\x12%\n!ERROR_REASON_MESSAGE_NOT_RATEABLE\x10\x04\x12)\n%ERROR_REASON_KNOWLEDGE_BASE_NOT_FOUND\x10\x05\x12#\n\x1f\x45RROR_REASON_GROUPS_NOT_VOUCHED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-groundline/conversation/v1/error_reason.proto\x12\x1agroundline.conversation.v1*\xaf\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\"\n\x1e\x45RROR_REASON_SESSION_NOT_FOUND\x10\x01\x12!\n\x1d\x45RROR_REASON_SESSION_NOT_OPEN\x10\x02\x12\"\n\x1e\x45RROR_REASON_MESSAGE_NOT_FOUND\x10\x03\x12%\n!ERROR_REASON_MESSAGE_NOT_RATEABLE\x10\x04\x12)\n%ERROR_REASON_KNOWLEDGE_BASE_NOT_FOUND\x10\x05\x12#\n\x1f\x45RROR_REASON_GROUPS_NOT_VOUCHED\x10\x06\x12 \n\x1c\x45RROR_REASON_EVENT_NOT_FOUND\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'groundline.conversation.v1.
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=78
-  _globals['_ERRORREASON']._serialized_end=347
+  _globals['_ERRORREASON']._serialized_end=381
 # @@protoc_insertion_point(module_scope)

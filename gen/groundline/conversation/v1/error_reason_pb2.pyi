@@ -36,6 +36,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. There is no knowledge base of that name. Metadata: knowledge_base."""
     ERROR_REASON_GROUPS_NOT_VOUCHED: _ErrorReason.ValueType  # 6
     """PERMISSION_DENIED. Only a channel adapter vouches for a customer's groups."""
+    ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 7
+    """NOT_FOUND. There is no such event in the record of any conversation. Metadata: event_id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call on a conversation was refused."""
@@ -54,4 +56,6 @@ ERROR_REASON_KNOWLEDGE_BASE_NOT_FOUND: ErrorReason.ValueType  # 5
 """NOT_FOUND. There is no knowledge base of that name. Metadata: knowledge_base."""
 ERROR_REASON_GROUPS_NOT_VOUCHED: ErrorReason.ValueType  # 6
 """PERMISSION_DENIED. Only a channel adapter vouches for a customer's groups."""
+ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 7
+"""NOT_FOUND. There is no such event in the record of any conversation. Metadata: event_id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

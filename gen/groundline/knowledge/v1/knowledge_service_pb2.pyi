@@ -402,7 +402,7 @@ class RecordCaseRequest(_message.Message):
 
     @_builtins.property
     def acl(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The strictest of the groups of what it used; empty means `public`."""
+        """The strictest of the groups of what it used; empty means agents only."""
 
     def __init__(
         self,
