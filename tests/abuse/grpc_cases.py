@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .rest_cases import LIMIT, MIB
+from .sent import LIMIT, MIB
 from .world import BAD_TOKENS
 
 SERVICES = {

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from google.protobuf import message_factory
@@ -72,14 +73,14 @@ async def _try(world: World, channel: grpc.aio.Channel, attempt: Attempt) -> Rem
     descriptor = attempt.method.descriptor
     assert descriptor is not None
     assert not descriptor.client_streaming, "not tried yet"
-    message = message_factory.GetMessageClass(descriptor.input_type)()
+    message: Any = message_factory.GetMessageClass(descriptor.input_type)()
     if attempt.session:
         message.session_id = attempt.session
     metadata = []
     if attempt.role is not None:
         token = world.live.token(attempt.role, session_id=world.names["mine"] if attempt.role == "customer" else None)
         metadata.append(("authorization", f"Bearer {token}"))
-    open_call = channel.unary_stream if descriptor.server_streaming else channel.unary_unary
+    open_call: Any = channel.unary_stream if descriptor.server_streaming else channel.unary_unary
     call = open_call(attempt.method.path)(message.SerializeToString(), metadata=metadata, timeout=10)
     try:
         _ = [each async for each in call] if descriptor.server_streaming else await call

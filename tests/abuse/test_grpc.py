@@ -69,4 +69,4 @@ def _request(world: World, called: Called, method: Any) -> bytes:
         return called.raw or b""
     message = message_factory.GetMessageClass(method.input_type)()
     json_format.ParseDict(world.fill(called.fields), message)
-    return message.SerializeToString()  # type: ignore[no-any-return]
+    return message.SerializeToString()

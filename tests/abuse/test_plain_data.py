@@ -13,7 +13,7 @@ from groundline.conversation.v1 import conversation_service_pb2 as talk
 from meshkit.testing import eventually
 
 from ..stack import Live, is_idle
-from .rest_cases import LIMIT
+from .sent import LIMIT
 
 SECONDS = 20.0
 
@@ -59,7 +59,7 @@ class Customer:
     async def says(self, body: dict[str, Any] | bytes) -> str:
         sent = {"content": body} if isinstance(body, bytes) else {"json": body}
         headers = {**self.headers, "content-type": "application/json"}
-        answer = await self.http.post(f"{self.path}/messages", headers=headers, **sent)  # type: ignore[arg-type]
+        answer = await self.http.post(f"{self.path}/messages", headers=headers, **sent)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["message_id"])
 
@@ -72,7 +72,9 @@ class Customer:
 
     async def streamed(self, count: int, last_event_id: str | None = None) -> list[Event]:
         """The first `count` messages of the stream, as events."""
-        headers = self.headers | ({"last-event-id": last_event_id.encode()} if last_event_id is not None else {})
+        headers: dict[str, Any] = self.headers | (
+            {"last-event-id": last_event_id.encode()} if last_event_id is not None else {}
+        )
         async with asyncio.timeout(SECONDS), self.http.stream("GET", f"{self.path}/stream", headers=headers) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             found: list[Event] = []

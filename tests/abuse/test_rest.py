@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from .kinds import KINDS
-from .rest_cases import CASES, Sent
+from .rest_cases import CASES
+from .sent import Sent
 from .world import World
 
 ran: Counter[str] = Counter()
@@ -67,7 +68,9 @@ async def _write(sent: Sent, world: World) -> tuple[int, httpx.Headers, str]:
     try:
         async with asyncio.timeout(10):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = httpx.Headers([tuple(line.split(": ", 1)) for line in head[1:] if line])  # type: ignore[misc]
+            headers = httpx.Headers(
+                [(name, value) for name, _, value in (line.partition(": ") for line in head[1:] if line)]
+            )
             body = await reader.readexactly(int(headers["content-length"]))
     finally:
         sending.cancel()
