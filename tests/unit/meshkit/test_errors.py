@@ -8,7 +8,6 @@ from groundline.options.v1 import error_reason_pb2
 from meshkit import errors
 from meshkit.errors import DomainError, FieldViolation, RemoteError, from_rpc_error, to_status
 
-
 # What only the edge says, before any service is asked.
 BY_THE_EDGE = {"METHOD_NOT_FOUND", "ORIGIN_NOT_ALLOWED"}
 
