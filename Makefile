@@ -11,7 +11,7 @@ ENV := .venv/.complete
 PACKAGES := $(sort $(patsubst %/,%,$(dir $(wildcard $(addsuffix /__init__.py,meshkit svc_* cli db evals bench tools)))))
 PYTHON_CODE := $(PACKAGES) $(wildcard bench envoy tests)
 UNIT_TESTS := $(wildcard tests/unit)
-WIRE_TESTS := $(wildcard tests/contract tests/mesh tests/abuse tests/faults tests/quality)
+WIRE_TESTS := $(wildcard tests/contract tests/models tests/mesh tests/quality tests/abuse tests/faults)
 PYTEST_ARGS ?=
 
 -include local.mk
