@@ -300,7 +300,7 @@ def learned(**fields: Any) -> kb.RecordCaseRequest:
 
 async def test_others_are_answered_from_a_case_once_it_is_approved(desk: KnowledgeDesk) -> None:
     service, agent = await desk.caller("service"), await desk.caller("agent")
-    request = learned()
+    request = learned(acl=["public"])
     case = (await service.knowledge.RecordCase(request)).case
     assert case.state == knowledge_pb2.CASE_STATE_PENDING_REVIEW
     assert (list(case.acl), list(case.tags), list(case.references)) == (["public"], ["fan"], ["manuals/fan.md"])
@@ -328,6 +328,12 @@ async def test_others_are_answered_from_a_case_once_it_is_approved(desk: Knowled
     await desk.owner.execute("update messaging.outbox set status = 'pending'")
     await desk.index()
     assert not (await agent.search("fan rattle")).evidence, "a late command must not bring it back"
+
+
+async def test_a_case_is_not_public_by_omission(desk: KnowledgeDesk) -> None:
+    service = await desk.caller("service")
+    case = (await service.knowledge.RecordCase(learned())).case
+    assert list(case.acl) == ["group:agents"]
 
 
 async def test_cases_are_listed_newest_first(desk: KnowledgeDesk) -> None:
