@@ -54,7 +54,7 @@ def configure_logging(service: str, level: str = "info", *, stream: TextIO | Non
 
     shared.append(add_service)
     # Local variables hold what customers wrote, and secrets: never in a log.
-    tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    tracebacks = structlog.processors.ExceptionRenderer(_first_lines)
     structlog.configure(
         processors=[*shared, tracebacks, render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -70,6 +70,17 @@ def configure_logging(service: str, level: str = "info", *, stream: TextIO | Non
         )
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+
+
+_transform = ExceptionDictTransformer(show_locals=False)
+
+
+def _first_lines(exc_info: Any) -> list[dict[str, Any]]:
+    """An exception's stacks. Of its words only the first line: below it, PostgreSQL quotes the row that it refused."""
+    stacks = _transform(exc_info)
+    for each in stacks:
+        each["exc_value"] = str(each["exc_value"]).partition("\n")[0]
+    return stacks
 
 
 def log_call(level: int, event: str, fields: dict[str, object]) -> None:
