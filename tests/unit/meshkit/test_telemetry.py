@@ -54,13 +54,17 @@ def test_an_exception_is_one_line_without_local_values(logs: io.StringIO) -> Non
 
 
 def test_what_a_database_quotes_of_a_row_is_not_logged(logs: io.StringIO) -> None:
-    quoting = RuntimeError('null value in column "role"\nDETAIL:  Failing row contains (1, what a customer wrote).')
+    told = 'null value in column "role"\nDETAIL:  Failing row contains (1, what a customer wrote).'
     try:
-        raise ValueError("could not be written") from quoting
+        try:
+            raise RuntimeError(told)
+        except RuntimeError as quoting:
+            raise ValueError("could not be written") from quoting
     except ValueError as exc:
         telemetry.get_logger("room").error("unforeseen_error", exc_info=exc)
     (line,) = logs.getvalue().splitlines()
-    assert 'null value in column \\"role\\"' in line
+    stacks = json.loads(line)["exception"]
+    assert [each["exc_value"] for each in stacks] == ["could not be written", 'null value in column "role"']
     assert "what a customer wrote" not in line
 
 
