@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import traceback
 from collections import Counter
+from functools import partial
 
 from . import frozen, report
 from .controls import CONTROLS, Control
@@ -30,20 +32,25 @@ def main() -> int:
 
 async def _all(stage: Stage, rounds: int, seed: int, only: str) -> int:
     results: list[Result] = []
-    for experiment in EXPERIMENTS:
-        if only in experiment.name:
-            results.append(await run(stage, experiment, seed=seed, rounds=rounds))
-            _say(results[-1])
-    if only in frozen.NAME:
-        results.append(await frozen.run(stage, seed=seed, rounds=rounds))
-        _say(results[-1])
+    bad: list[str] = []
+    works = {each.name: partial(run, stage, each) for each in EXPERIMENTS} | {frozen.NAME: partial(frozen.run, stage)}
+    for name, work in works.items():
+        if only in name:
+            try:
+                results.append(await work(seed=seed, rounds=rounds))
+            except Exception as error:
+                # The others still have something to say.
+                traceback.print_exception(error)
+                bad.append(f"{name}: came to no end: {error!r}")
+            else:
+                _say(results[-1])
     fired = Counter(each.name for each in stage.fired())
     controls: list[tuple[Control, Result]] = []
     for control in CONTROLS:
         if only in control.name:
             controls.append((control, await control.run(stage, seed=seed)))
             _say(controls[-1][1])
-    bad = [f"{each.name}: {each.verdict.words()}" for each in results if not each.verdict.clean]
+    bad += [f"{each.name}: {each.verdict.words()}" for each in results if not each.verdict.clean]
     bad += [f"{control.name}: found nothing" for control, each in controls if not each.verdict.count(control.finds)]
     if not only:
         bad += [f"{name} never acted" for name in never_fired(set(fired))]

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import asyncpg
 
+from meshkit.postgres import DATABASE_ERRORS
+
 from .stage import Stage
 
 # How long a load may take to come by at a place.
@@ -111,8 +113,11 @@ async def _answers(stage: Stage) -> None:
         while True:
             try:
                 conn = await asyncpg.connect(stage.stack.database_url(), timeout=2)
-            except (OSError, asyncpg.PostgresError, TimeoutError):
+                try:
+                    await conn.fetchval("select 1")
+                finally:
+                    conn.terminate()
+            except DATABASE_ERRORS:
                 await asyncio.sleep(0.1)
                 continue
-            await conn.close()
             return
