@@ -1,13 +1,16 @@
 """A PostgreSQL server of a test run's own, out of reach of what pytest clears away of other runs."""
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from db import migrate
 from db.postgres import PostgresServer
+from meshkit import testing
 
 
 @contextmanager
@@ -27,3 +30,14 @@ def own_server() -> Iterator[str]:
     finally:
         server.destroy()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def migrated_database(server_url: str) -> AsyncIterator[str]:
+    """A migrated database of one test, as its owner; dropped at the end of the block."""
+    migrations = migrate.read_migrations()
+    digest = hashlib.sha256("".join(each.sha256 for each in migrations).encode()).hexdigest()[:12]
+    template = f"groundline_template_{digest}"
+    await testing.ensure_template(server_url, template, migrate.migrate)
+    async with testing.cloned_database(server_url, template) as url:
+        yield url

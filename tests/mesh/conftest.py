@@ -1,15 +1,13 @@
 """A PostgreSQL server, a database of its own for each test, and keys."""
 
-import hashlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from cli.stack.rabbitmq import NodePorts, RabbitServer, find_programs
-from db import migrate
 from meshkit import testing
-from tests.postgres import own_server
+from tests.postgres import migrated_database, own_server
 
 from .amqp_road import free_ports
 from .desk import Desk, open_desk
@@ -42,11 +40,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]
 @pytest.fixture
 async def database_url(server_url: str) -> AsyncIterator[str]:
     """A migrated database, as its owner."""
-    migrations = migrate.read_migrations()
-    digest = hashlib.sha256("".join(each.sha256 for each in migrations).encode()).hexdigest()[:12]
-    template = f"groundline_template_{digest}"
-    await testing.ensure_template(server_url, template, migrate.migrate)
-    async with testing.cloned_database(server_url, template) as url:
+    async with migrated_database(server_url) as url:
         yield url
 
 

@@ -1,13 +1,11 @@
-import hashlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from db import migrate
 from meshkit import testing
 from meshkit.postgres import Database
-from tests.postgres import own_server
+from tests.postgres import migrated_database, own_server
 
 
 @pytest.fixture
@@ -24,11 +22,7 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture
 async def database_url(server_url: str) -> AsyncIterator[str]:
-    migrations = migrate.read_migrations()
-    digest = hashlib.sha256("".join(each.sha256 for each in migrations).encode()).hexdigest()[:12]
-    template = f"groundline_template_{digest}"
-    await testing.ensure_template(server_url, template, migrate.migrate)
-    async with testing.cloned_database(server_url, template) as url:
+    async with migrated_database(server_url) as url:
         yield url
 
 
