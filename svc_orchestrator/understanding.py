@@ -17,9 +17,9 @@ _PERSON = (
 )
 # A wish, not a question about how or when people can be reached: that is answered from the records.
 _WISHES = (
-    rf"\b(?:i (?:want|need|wish|would like|'?d like)|let me|can i|could i|may i)(?: to)? (?:talk|speak|chat|be "
+    rf"\b(?:i (?:want|need|wish|would like)|i ?['’]?d like|let me|can i|could i|may i)(?: to)? (?:talk|speak|chat|be "
     rf"(?:connected|transferred|passed)) (?:to|with) {_PERSON}\b",
-    rf"\b(?:i (?:want|need|would like|'?d like)) {_PERSON}\b(?! to\b)",
+    rf"\b(?:i (?:want|need|would like)|i ?['’]?d like) {_PERSON}\b(?! to\b)",
     rf"\b(?:connect|transfer|pass|put|hand|forward|get|give) me (?:through |over |on )?(?:to |with )?{_PERSON}\b",
     rf"^(?:please )?(?:talk|speak) (?:to|with) {_PERSON}\b",
     rf"^{_PERSON}(?:,? please)?[.!]*$",

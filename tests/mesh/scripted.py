@@ -213,12 +213,10 @@ async def open_talk(
             "home": folder,
             "database_pool_size": 8,
         }
+        peers = {"retrieval_target": retrieval.target, "evaluator_target": evaluator.target}
         settings = OrchestratorSettings(
             database_url=testing.database_url(database_url, _name(database_url), user="groundline_orchestrator"),
-            retrieval_target=retrieval.target,
-            evaluator_target=evaluator.target,
-            **common,
-            **orchestrator_settings,
+            **{**common, **peers, **orchestrator_settings},
         )
         parts = await svc_orchestrator.wiring.wire(stack, settings)
         orchestrator = await stack.enter_async_context(testing.serve(*parts, keys=keys))

@@ -14,6 +14,29 @@ def test_a_wish_at_the_end_of_a_long_burst_is_heard() -> None:
     assert understand([*LONG, "I want to talk to a human."], []).intent == event_pb2.INTENT_HUMAN
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I'd like to talk to a real person, please.",
+        "i’d like a human",
+        "id like to speak to someone",
+        "Can I talk to an agent?",
+        "please connect me with a colleague",
+        "human please",
+    ],
+)
+def test_a_wish_for_a_person_is_heard(words: str) -> None:
+    assert understand([words], []).intent == event_pb2.INTENT_HUMAN
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["When can I reach a person by phone?", "I need someone to tell me the price", "Is there an agent in Rome?"],
+)
+def test_a_question_about_people_is_no_wish_for_one(words: str) -> None:
+    assert understand([words], []).intent == event_pb2.INTENT_QUESTION
+
+
 def test_a_long_burst_that_ends_in_thanks_is_no_small_talk() -> None:
     assert understand([*LONG, "thanks"], []).intent == event_pb2.INTENT_QUESTION
 

@@ -29,15 +29,23 @@ class _ReasonCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonCode
     REASON_CODE_NO_EVIDENCE: _ReasonCode.ValueType  # 1
     """Nothing above the policy's minimum relevance was found. Told: "I could not find this in our documentation." """
     REASON_CODE_INSUFFICIENT_COVERAGE: _ReasonCode.ValueType  # 2
-    """Something near was found, but it does not cover what was asked. Told: "I could not find a complete answer." """
+    """Something near was found, but it does not cover what was asked.
+    Told: "I could not find a complete answer to this in our documentation."
+    """
     REASON_CODE_CONFLICTING_SOURCES: _ReasonCode.ValueType  # 3
-    """Two current sources state different things. Told: "Our sources disagree on this." """
+    """Two current sources state different things.
+    Told: "Our sources disagree on this, so I would rather not tell you something wrong."
+    """
     REASON_CODE_STALE_SOURCES: _ReasonCode.ValueType  # 4
-    """The only good evidence is superseded or past its date. Told: "What I found may be out of date." """
+    """The only good evidence is superseded or past its date. Told: "What I found on this may be out of date." """
     REASON_CODE_MISSING_CITATIONS: _ReasonCode.ValueType  # 5
-    """A claim of the draft has no citation, or one that points at nothing in the pack. Told: "I could not back an answer." """
+    """A claim of the draft has no citation, or one that points at nothing in the pack.
+    Told: "I could not back an answer with our documentation."
+    """
     REASON_CODE_UNSUPPORTED_CLAIM: _ReasonCode.ValueType  # 6
-    """A claim of the draft is not supported by what it cites. Told: "I could not back an answer." """
+    """A claim of the draft is not supported by what it cites.
+    Told: "I could not back an answer with our documentation."
+    """
     REASON_CODE_LLM_ERROR: _ReasonCode.ValueType  # 7
     """The language model failed, timed out, or answered in no usable form. Told: "I can't answer right now." """
     REASON_CODE_EVALUATOR_ERROR: _ReasonCode.ValueType  # 8
@@ -47,7 +55,7 @@ class _ReasonCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonCode
     REASON_CODE_CUSTOMER_REQUEST: _ReasonCode.ValueType  # 10
     """The customer asked for a person. Told: "I am passing you to a colleague." """
     REASON_CODE_POLICY_RESTRICTED: _ReasonCode.ValueType  # 11
-    """The topic is one that the policy leaves to people. Told: "This is something a colleague must look at." """
+    """The topic is one that the policy leaves to people. Told: "This is something that a colleague must look at." """
     REASON_CODE_TURN_FAILED: _ReasonCode.ValueType  # 12
     """The turn itself ended without a result as often as is allowed. Told: "I can't answer right now." """
     REASON_CODE_AGENT_TAKEOVER: _ReasonCode.ValueType  # 13
@@ -65,15 +73,23 @@ REASON_CODE_UNSPECIFIED: ReasonCode.ValueType  # 0
 REASON_CODE_NO_EVIDENCE: ReasonCode.ValueType  # 1
 """Nothing above the policy's minimum relevance was found. Told: "I could not find this in our documentation." """
 REASON_CODE_INSUFFICIENT_COVERAGE: ReasonCode.ValueType  # 2
-"""Something near was found, but it does not cover what was asked. Told: "I could not find a complete answer." """
+"""Something near was found, but it does not cover what was asked.
+Told: "I could not find a complete answer to this in our documentation."
+"""
 REASON_CODE_CONFLICTING_SOURCES: ReasonCode.ValueType  # 3
-"""Two current sources state different things. Told: "Our sources disagree on this." """
+"""Two current sources state different things.
+Told: "Our sources disagree on this, so I would rather not tell you something wrong."
+"""
 REASON_CODE_STALE_SOURCES: ReasonCode.ValueType  # 4
-"""The only good evidence is superseded or past its date. Told: "What I found may be out of date." """
+"""The only good evidence is superseded or past its date. Told: "What I found on this may be out of date." """
 REASON_CODE_MISSING_CITATIONS: ReasonCode.ValueType  # 5
-"""A claim of the draft has no citation, or one that points at nothing in the pack. Told: "I could not back an answer." """
+"""A claim of the draft has no citation, or one that points at nothing in the pack.
+Told: "I could not back an answer with our documentation."
+"""
 REASON_CODE_UNSUPPORTED_CLAIM: ReasonCode.ValueType  # 6
-"""A claim of the draft is not supported by what it cites. Told: "I could not back an answer." """
+"""A claim of the draft is not supported by what it cites.
+Told: "I could not back an answer with our documentation."
+"""
 REASON_CODE_LLM_ERROR: ReasonCode.ValueType  # 7
 """The language model failed, timed out, or answered in no usable form. Told: "I can't answer right now." """
 REASON_CODE_EVALUATOR_ERROR: ReasonCode.ValueType  # 8
@@ -83,7 +99,7 @@ REASON_CODE_RETRIEVAL_ERROR: ReasonCode.ValueType  # 9
 REASON_CODE_CUSTOMER_REQUEST: ReasonCode.ValueType  # 10
 """The customer asked for a person. Told: "I am passing you to a colleague." """
 REASON_CODE_POLICY_RESTRICTED: ReasonCode.ValueType  # 11
-"""The topic is one that the policy leaves to people. Told: "This is something a colleague must look at." """
+"""The topic is one that the policy leaves to people. Told: "This is something that a colleague must look at." """
 REASON_CODE_TURN_FAILED: ReasonCode.ValueType  # 12
 """The turn itself ended without a result as often as is allowed. Told: "I can't answer right now." """
 REASON_CODE_AGENT_TAKEOVER: ReasonCode.ValueType  # 13
