@@ -25,6 +25,14 @@ logs: $(ENV)  ## What the processes say (make logs NAME=gateway); Ctrl-C ends th
 demo: $(ENV)  ## A scripted conversation against the running stack
 	@groundline demo
 
+.PHONY: backup
+backup: $(ENV)  ## Back up the running stack, rehearsed (KEEP=7, where: GROUNDLINE_BACKUPS)
+	@groundline backup $(if $(KEEP),--keep $(KEEP))
+
+.PHONY: restore
+restore: $(ENV)  ## Bring the data back to a moment, keeping today's aside (TO="2026-11-25 12:00:00Z", INTO=dir)
+	@groundline restore --to "$(or $(TO),latest)" $(if $(INTO),--into "$(INTO)")
+
 .PHONY: bench
 bench: $(ENV)  ## Measure, side by side in one run
 	@python -m bench

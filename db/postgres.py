@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,6 +88,39 @@ class PostgresServer:
     def program(self, name: str) -> str:
         """The path of a client program of the server's own release, such as `pg_dump`."""
         return str(self._programs / name)
+
+    def run(self, name: str, *arguments: str, timeout_s: float) -> str:
+        """Runs such a program as the server's account and returns what it said. Raises PostgresError."""
+        done = self._run([self.program(name), *arguments], timeout_s)
+        if done.returncode:
+            raise PostgresError(f"{name}: {_last_line(done.stderr or done.stdout)}")
+        return done.stdout
+
+    def copy_in(self, source: Path, timeout_s: float = 3600) -> None:
+        """Makes the cluster a copy of the stopped one in `source`. Raises PostgresError if there is one already."""
+        try:
+            keep_private(self.data_dir, self.account)
+            if any(self.data_dir.iterdir()):
+                raise PostgresError(f"{self.data_dir} is not empty: move it away")
+        except (PlacementError, OSError) as error:
+            raise PostgresError(str(error)) from error
+        done = self._run(["cp", "-R", "-p", f"{source}/.", str(self.data_dir)], timeout_s)
+        if done.returncode:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+            raise PostgresError(f"{source} could not be copied: {_last_line(done.stderr)}")
+
+    def add_settings(self, settings: Mapping[str, str]) -> None:
+        """Takes more settings, for the next start."""
+        self._settings.update(settings)
+
+    @property
+    def system_identifier(self) -> int:
+        """The number that `initdb` gave to the cluster, and that its copies and its WAL bear. Raises PostgresError."""
+        try:
+            with (self.data_dir / "global" / "pg_control").open("rb") as file:
+                return int.from_bytes(file.read(8), sys.byteorder)
+        except OSError as error:
+            raise PostgresError(f"{self.data_dir} holds no database: {error.strerror}") from error
 
     def prepare(self, timeout_s: float = 60) -> None:
         """Makes the folders and, the first time, the cluster. Raises PostgresError."""

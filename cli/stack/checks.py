@@ -34,15 +34,14 @@ def find_envoy() -> Path:
     return Path(found)
 
 
-def check_disk(folders: Iterable[Path]) -> None:
-    """Raises StackError where a folder's file system is (nearly) full."""
+def check_disk(folders: Iterable[Path], needed_bytes: int = 0) -> None:
+    """Raises StackError where a folder's file system is (nearly) full, or would be with `needed_bytes` more."""
+    least = LEAST_FREE_BYTES + needed_bytes
     for folder in folders:
         existing = next(each for each in (folder, *folder.parents) if each.exists())
         free = shutil.disk_usage(existing).free
-        if free < LEAST_FREE_BYTES:
-            raise StackError(
-                f"the disk is full: {free // 2**20} MB free at {existing}, {LEAST_FREE_BYTES // 2**20} MB are needed"
-            )
+        if free < least:
+            raise StackError(f"the disk is full: {free // 2**20} MB free at {existing}, {least // 2**20} MB are needed")
 
 
 def check_ports(ports: Ports, running: Iterable[str], *, broker: bool = False) -> None:

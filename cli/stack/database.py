@@ -13,6 +13,7 @@ import asyncpg
 from cli.stack.errors import StackError
 from cli.stack.layout import Home
 from cli.stack.processes import POSTGRES, Program
+from cli.stack.shelf import Shelf, shelves_root
 from db.bootstrap import DATABASE, OWNER, create_database, has_documents
 from db.migrate import MigrationError, migrate
 from db.postgres import PostgresError, PostgresServer
@@ -24,7 +25,7 @@ class Database:
     """Where the data is. `server` is None where `url` names a server that isn't ours to start."""
 
     def __init__(self, home: Home, url: str | None) -> None:
-        self._url = url
+        self._home, self._url = home, url
         try:
             self.server = None if url else PostgresServer(home.data)
         except PostgresError as error:
@@ -34,6 +35,16 @@ class Database:
         """The database for `role`; a server that we are told of is used under the one name we are told."""
         return self.server.url(role, DATABASE) if self.server is not None else self._url or ""
 
+    @property
+    def shelf(self) -> Shelf:
+        """Where this server's backups are. Raises StackError if the server is not ours, or isn't made yet."""
+        if self.server is None:
+            raise StackError("this PostgreSQL is not Groundline's own: back it up with its own means (docs/runbooks)")
+        try:
+            return Shelf(shelves_root(self._home, self.server), self.server.system_identifier)
+        except PostgresError as error:
+            raise StackError(str(error)) from error
+
     def programs(self) -> Iterator[Program]:
         """What the supervisor runs for it. Makes the cluster if there is none. Raises StackError."""
         if self.server is None:
@@ -42,6 +53,7 @@ class Database:
             self.server.prepare()
         except PostgresError as error:
             raise StackError(str(error)) from error
+        self.server.add_settings(self.shelf.archive.settings())
         account = self.server.account
         yield Program(
             POSTGRES,

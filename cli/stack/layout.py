@@ -143,6 +143,12 @@ class Home:
         return self.path / "policies"
 
     @property
+    def backups(self) -> Path:
+        """Base backups and the archived WAL: GROUNDLINE_BACKUPS, best on another disk, or a folder in here."""
+        given = os.environ.get("GROUNDLINE_BACKUPS")
+        return Path(given).absolute() if given else self.path / "backups"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -13,10 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from cli.stack import checks, edge_admin, orphans, processes
 from cli.stack.assembly import make_home, programs, write_edge_config
@@ -36,31 +34,12 @@ from cli.stack.health import (
 from cli.stack.layout import HOST, Home, Ports, choose_ports, home_from_environment
 from cli.stack.log_files import last_words
 from cli.stack.processes import ENVOY, EPMD, NAMES, POSTGRES, RABBITMQ, STOP_ORDER
+from cli.stack.status import ProcessStatus
 from cli.stack.supervisor import ProcessState, Supervisor, render
 
 EDGE_DRAIN_S = 3.0
 # A service that dies as it starts is tried again; one that has gone on dying for so long won't come.
 _HOPELESS_AFTER_S = 6.0
-
-
-@dataclass(frozen=True)
-class ProcessStatus:
-    """One line of `groundline status`. `health` is SERVING, NOT_SERVING, UNREACHABLE or STOPPED."""
-
-    name: str
-    state: str
-    health: str
-    pid: int | None
-    uptime_s: float
-    ports: tuple[int, ...]
-
-    @property
-    def is_healthy(self) -> bool:
-        return self.health == SERVING
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
 
 
 class Stack:
@@ -205,6 +184,11 @@ class Stack:
             if time.monotonic() > deadline or self._state(POSTGRES).state == "FATAL":
                 raise StackError(f"PostgreSQL did not start: {self._last_words(POSTGRES)}")
             time.sleep(0.02)
+
+    @property
+    def postgres_is_ready(self) -> bool:
+        """Whether the embedded PostgreSQL takes connections; False where there is none."""
+        return self.database.server is not None and self._postgres_ready()
 
     def _postgres_ready(self) -> bool:
         server = self.database.server
