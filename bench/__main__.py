@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import edge, post_message, turn_overhead
+from bench import edge, embedding, post_message, turn_overhead
 from bench.database import ground
 from bench.load import LoadError
 from bench.report import Table, print_tables, to_json, to_markdown
@@ -19,7 +19,7 @@ from cli.stack.errors import StackError
 from db.postgres import PostgresError
 
 GATEWAY_BENCHMARKS = {post_message.NAME: post_message.run, edge.NAME: edge.run}
-NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME)
+NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +59,8 @@ def _measure(names: Sequence[str], plan: Plan, questions: int, say: Say) -> Iter
     if turn_overhead.NAME in names:
         with _folder() as folder:
             yield turn_overhead.run(folder, questions, say)
+    if embedding.NAME in names:
+        yield embedding.run(plan, say)
 
 
 @contextmanager

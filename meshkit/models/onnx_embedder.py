@@ -22,8 +22,9 @@ WAITING = gauge("groundline_embedding_waiting_calls", "Calls that wait for a fre
 
 # A call of so few texts is someone waiting for an answer; a larger one is indexing, and gives way.
 _INTERACTIVE_TEXTS = 4
-# Texts that a thread takes at a time: what an interactive call may have to wait for.
-_SLICE = 4
+# What a thread takes at a time, and so what an interactive call may have to wait for: one long text, or several short
+# ones, which come to no more together. A text costs by its length, and each hand-over costs the same.
+_SLICE_TEXTS, _SLICE_CHARACTERS = 16, 1_000
 # Every so often indexing goes first, so that a stream of questions can't stop it.
 _INTERACTIVE_IN_A_ROW = 8
 _LEAST_COSINE = 0.99
@@ -114,7 +115,7 @@ class OnnxEmbedder:
         """Gives each free thread a slice of what waits."""
         while self._running < self._workers and (call := self._next()) is not None:
             first = call.taken
-            call.taken = min(len(call.texts), first + _SLICE)
+            call.taken = _end_of_slice(call.texts, first)
             if call.taken < len(call.texts):
                 self._bulk.append(call)
             self._running += 1
@@ -150,6 +151,16 @@ class OnnxEmbedder:
                     call.done.set_result(None)
         if not self._closed:
             self._hand_out()
+
+
+def _end_of_slice(texts: Sequence[str], first: int) -> int:
+    end, characters = first + 1, len(texts[first])
+    while end < min(len(texts), first + _SLICE_TEXTS):
+        characters += len(texts[end])
+        if characters > _SLICE_CHARACTERS:
+            break
+        end += 1
+    return end
 
 
 def load_minilm(*, plain: bool = False, intra_op_threads: int = 1) -> Encoder:
