@@ -51,7 +51,7 @@ def _envoy(ground: Ground, gateway_port: int) -> Process:
         descriptor=REPOSITORY / "gen" / "groundline.binpb",
         jwks=ground.jwks,
         # Nobody else runs; every cluster needs an address.
-        upstreams=dict.fromkeys(edge_config.CLUSTER_OF_SERVICE.values(), gateway_port),
+        upstreams={name: [gateway_port] for name in edge_config.CLUSTER_OF_SERVICE.values()},
         limits=edge_config.Limits(rate_limit_per_s=RATE_LIMIT_PER_S),
     )
     config.write_text(edge_config.render(settings, REPOSITORY / "envoy" / "edge.yaml"))

@@ -28,7 +28,7 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.service_config_disable_resolution", 1),
 )
 
@@ -65,6 +65,14 @@ def service_config(services: Iterable[ServiceDescriptor]) -> dict[str, Any]:
         "retryThrottling": _THROTTLING,
         "methodConfig": methods,
     }
+
+
+def each_address(target: str) -> list[str]:
+    """A target for each address that `target` lists (`ipv4:a:1,b:2`); the target itself if it is a name."""
+    scheme, _, listed = target.partition(":")
+    if scheme not in ("ipv4", "ipv6"):
+        return [target]
+    return [f"{scheme}:{address}" for address in listed.split(",")]
 
 
 def _spread(target: str) -> str:

@@ -59,6 +59,9 @@ class ServiceSettings(BaseSettings):
     """Streams without an end beyond which new ones are refused."""
     drain_timeout_s: float = Field(default=20.0, ge=0, le=600)
     """How long calls in flight may finish after SIGTERM."""
+    drain_notice_s: float = Field(default=0.0, ge=0, le=60)
+    """How long after SIGTERM this process goes on taking calls while its health says NOT_SERVING: until balancers have
+    asked. Of use where it has replicas."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_endpoint: str | None = None
     """Where spans go (OTLP over gRPC); unset: nowhere, and tracing only passes ids on."""

@@ -122,9 +122,11 @@ class MeshServer:
         await self._set_health(_SERVING)
         return port
 
-    async def stop(self, grace_s: float) -> None:
-        """Tells balancers to go elsewhere, lets calls in flight finish for `grace_s`, then ends background loops."""
+    async def stop(self, grace_s: float, *, notice_s: float = 0.0) -> None:
+        """Tells balancers to go elsewhere and gives them `notice_s` to do so, lets calls in flight finish for
+        `grace_s`, then ends background loops."""
         await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(notice_s)
         for each in self._drainings:
             each.begin()
         await self._server.stop(grace_s)
@@ -196,7 +198,7 @@ async def _serve(settings: ServiceSettings, wire: Wire) -> int:
         for wait in waits:
             wait.cancel()
         log.info("draining", timeout_s=settings.drain_timeout_s)
-        await server.stop(settings.drain_timeout_s)
+        await server.stop(settings.drain_timeout_s, notice_s=settings.drain_notice_s)
         # Pools close when the stack unwinds: nothing uses them any more.
     log.info("stopped")
     return 1 if server.failed.is_set() else 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from types import ModuleType
 
 import asyncpg
@@ -17,7 +18,7 @@ from groundline.orchestration.v1 import orchestration_service_pb2_grpc
 from groundline.retrieval.v1 import retrieval_pb2
 from groundline.ticketing.v1 import ticketing_service_pb2
 from meshkit.background import Background
-from meshkit.channels import open_channel
+from meshkit.channels import each_address, open_channel
 from meshkit.errors import DomainError, from_rpc_error
 from meshkit.identity import ServiceToken, TokenSigner
 from meshkit.listener import Listener
@@ -54,14 +55,15 @@ async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Reg
         raise ValueError("GROUNDLINE_SIGNING_KEY_FILE and GROUNDLINE_DATABASE_URL are needed")
     database = await stack.enter_async_context(Database.from_settings(settings, name="gateway"))
     signer = TokenSigner.from_file(settings.signing_key_file)
-    channel = await stack.enter_async_context(
-        open_channel(
-            settings.orchestrator_target,
-            orchestration.DESCRIPTOR.services_by_name["OrchestrationService"],
-            token=ServiceToken(signer, "gateway"),
-        )
-    )
-    orchestrator = orchestration_service_pb2_grpc.OrchestrationServiceStub(channel)
+
+    async def orchestrator_at(target: str) -> orchestration_service_pb2_grpc.OrchestrationServiceStub:
+        contract = orchestration.DESCRIPTOR.services_by_name["OrchestrationService"]
+        channel = open_channel(target, contract, token=ServiceToken(signer, "gateway"))
+        return orchestration_service_pb2_grpc.OrchestrationServiceStub(await stack.enter_async_context(channel))
+
+    orchestrator = await orchestrator_at(settings.orchestrator_target)
+    # A turn's stages are told by the replica that does it, so that each is listened to.
+    replicas = [await orchestrator_at(target) for target in each_address(settings.orchestrator_target)]
 
     async def notify(session_ids: Sequence[str]) -> None:
         try:
@@ -90,11 +92,11 @@ async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Reg
             except (DomainError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
                 log.warning("stream_poll_failed", error=type(exc).__name__)
 
-    async def progress() -> None:
+    async def progress(replica: orchestration_service_pb2_grpc.OrchestrationServiceStub) -> None:
         said = ""
         while True:
             try:
-                await relay_progress(orchestrator, following.show)
+                await relay_progress(replica, following.show)
             except grpc.aio.AioRpcError as exc:
                 # Once per kind of failure: an orchestrator that stays away must not fill the log.
                 if exc.code().name != said:
@@ -117,7 +119,7 @@ async def wire(stack: AsyncExitStack, settings: GatewaySettings) -> Sequence[Reg
         Background("hints", hints.run),
         Background("listen", listen),
         Background("poll", poll),
-        Background("progress", progress),
+        *(Background(f"progress-{number}", partial(progress, each)) for number, each in enumerate(replicas, 1)),
     ]
 
 

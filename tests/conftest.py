@@ -1,6 +1,11 @@
 """What tests of several folders share: one running stack for the whole session."""
 
 import os
+
+# Before gRPC is loaded: its handlers around fork() now and then break a child between fork and exec, when other threads
+# are inside gRPC. No test forks without exec.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 from collections.abc import Iterator
 from pathlib import Path
 

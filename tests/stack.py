@@ -66,12 +66,12 @@ def running_stack(home: Path) -> Live:
 
 
 @contextmanager
-def whole_stack(*, samples: bool = True) -> Iterator[Live]:
+def whole_stack(*, samples: bool = True, replicas: int = 1) -> Iterator[Live]:
     """Starts a stack, and stops and deletes it at the end. Several may run at once."""
     folder = Path(tempfile.mkdtemp(prefix="groundline-test-"))
     # PostgreSQL's account must get through to its files; what is private below is in private folders.
     folder.chmod(0o711)
-    stack = Stack(folder / "home", edge_port=0)
+    stack = Stack(folder / "home", edge_port=0, replicas=replicas)
     try:
         stack.up()
         if samples:

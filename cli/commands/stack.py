@@ -50,12 +50,21 @@ RoadOption = Annotated[
         help="How commands travel. amqp starts RabbitMQ, or uses GROUNDLINE_AMQP_URL. Default: as last time.",
     ),
 ]
+ReplicasOption = Annotated[
+    int | None,
+    typer.Option(
+        "--replicas",
+        envvar="GROUNDLINE_REPLICAS",
+        min=1,
+        help="Processes of each service (1); with 2, a rolling restart fails no call. Default: as last time.",
+    ),
+]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds until all must be healthy.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (up, run, down, status, logs):
+    for command in (up, run, down, restart, status, logs):
         app.command()(command)
 
 
@@ -65,10 +74,11 @@ def up(
     port_base: PortBaseOption = None,
     no_samples: NoSamplesOption = False,
     road: RoadOption = None,
+    replicas: ReplicasOption = None,
     timeout: TimeoutOption = 120,
 ) -> None:
     """Start everything that isn't running, and return when all is healthy."""
-    stack = _stack(home, edge_port, port_base, road)
+    stack = _stack(home, edge_port, port_base, road, replicas)
     _up(stack, samples=not no_samples, timeout_s=timeout)
     _greet(stack)
 
@@ -79,12 +89,13 @@ def run(
     port_base: PortBaseOption = None,
     no_samples: NoSamplesOption = False,
     road: RoadOption = None,
+    replicas: ReplicasOption = None,
     timeout: TimeoutOption = 120,
 ) -> None:
     """Start everything and stay in the foreground; Ctrl-C or SIGTERM stops it all cleanly."""
     from cli.stack.foreground import until_signalled
 
-    stack = _stack(home, edge_port, port_base, road)
+    stack = _stack(home, edge_port, port_base, road, replicas)
 
     def start() -> None:
         _up(stack, samples=not no_samples, timeout_s=timeout)
@@ -97,6 +108,27 @@ def run(
 def down(home: HomeOption = None) -> None:
     """Stop everything; data is kept."""
     _say("stopped" if _stack(home).down() else "it was not running")
+
+
+def restart(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Services, such as gateway; all if none.")
+    ] = None,
+    rolling: Annotated[
+        bool, typer.Option("--rolling", help="One replica after the other, each drained: no call fails.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Restart services with the code and configuration that stand now.
+
+    \b
+    Examples:
+      groundline restart worker-delivery
+      groundline restart --rolling               # needs `groundline up --replicas 2`
+    """
+    from cli.stack import rolling as rolling_restart
+
+    rolling_restart.restart(_stack(home), names or [], rolling=rolling, say=_say)
 
 
 def status(home: HomeOption = None, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
@@ -126,11 +158,15 @@ def logs(
 
 
 def _stack(
-    home: Path | None, edge_port: int | None = None, port_base: int | None = None, road: str | None = None
+    home: Path | None,
+    edge_port: int | None = None,
+    port_base: int | None = None,
+    road: str | None = None,
+    replicas: int | None = None,
 ) -> Stack:
     from cli.stack import Stack
 
-    return Stack(home, edge_port=edge_port, port_base=port_base, road=road, say=_say)
+    return Stack(home, edge_port=edge_port, port_base=port_base, road=road, replicas=replicas, say=_say)
 
 
 def _say(line: str) -> None:

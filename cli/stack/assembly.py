@@ -34,7 +34,7 @@ def write_edge_config(home: Home, ports: Ports, envoy: Path) -> bool:
         admin_port=ports.admin,
         descriptor=REPOSITORY / "gen" / "groundline.binpb",
         jwks=home.jwks,
-        upstreams={name: ports.grpc(name) for name in dict.fromkeys(edge.CLUSTER_OF_SERVICE.values())},
+        upstreams={name: ports.all_grpc(name) for name in dict.fromkeys(edge.CLUSTER_OF_SERVICE.values())},
         limits=edge.limits_from_environment(),
     )
     text = edge.render(settings, REPOSITORY / "envoy" / "edge.yaml")
@@ -55,13 +55,13 @@ def programs(home: Home, ports: Ports, database: Database, broker: Broker, envoy
     """
     yield from database.programs()
     yield from broker.programs()
-    for service in processes.present_services():
+    for service in processes.present_services(ports.replicas):
         url = database.url(service.database_role) if service.database_role else None
         yield Program(
-            service.name,
+            service.process,
             processes.service_command(service),
             processes.service_environment(service, home, ports, url, broker.environment()),
-            stop_timeout_s=int(processes.drain_timeout_s()) + 10,
+            stop_timeout_s=int(processes.drain_timeout_s() + processes.DRAIN_NOTICE_S) + 10,
         )
     options = ["--concurrency", str(_ENVOY_WORKERS), "--log-level", "warning"]
     # Several edges on one machine must not look for each other's shared memory.

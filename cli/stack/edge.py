@@ -10,7 +10,7 @@ import json
 import os
 import string
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ CLUSTER_OF_SERVICE: Mapping[str, str] = {
 }
 SESSION_COOKIE = "groundline_session"
 _DEFAULT_DEADLINE_MS = 15_000
+# In flight to one cluster. A service's own limits are lower for calls (it refuses with the time to come again) and as
+# high for streams; these stand where a service can't answer any more.
+_MOST_CALLS = 2_048
+_MOST_STREAMS = 10_240
 # The service cuts a call at its contract's deadline and says so with a reason. gRPC itself would cut it without one,
 # and Envoy with its own words, so both are told a little more.
 _GRPC_MARGIN_MS = 500
@@ -69,8 +73,8 @@ class EdgeSettings:
     descriptor: Path
     """Serialized FileDescriptorSet of the whole workspace, google.rpc's error details included."""
     jwks: Path
-    upstreams: Mapping[str, int]
-    """Cluster name to its port on `host`."""
+    upstreams: Mapping[str, Sequence[int]]
+    """Cluster name to the ports of its replicas on `host`."""
     host: str = "127.0.0.1"
     limits: Limits = Limits()
     stream_idle_timeout_s: int = 60
@@ -152,7 +156,7 @@ def render(settings: EdgeSettings, template: Path) -> str:
         "services": json.dumps(sorted({method.path.split("/")[1] for method in methods})),
         "routes": json.dumps(_routes(methods, settings)),
         "clusters": json.dumps(
-            [_cluster(name, settings.host, port) for name, port in settings.upstreams.items() if name in known]
+            [_cluster(name, settings.host, ports) for name, ports in settings.upstreams.items() if name in known]
         ),
         "local_replies": json.dumps(local_replies()),
     }
@@ -177,6 +181,16 @@ _RETRY = {
     "retry_on": "connect-failure,refused-stream",
     "num_retries": 2,
     "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+    # Where there is a replica, it is asked instead.
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+            },
+        }
+    ],
+    "host_selection_retry_max_attempts": 3,
 }
 
 
@@ -197,6 +211,9 @@ def _unary_route(method: Method) -> dict[str, Any]:
 def _stream_route(method: Method, settings: EdgeSettings) -> dict[str, Any]:
     route: dict[str, Any] = {
         "cluster": method.cluster,
+        # Open streams are many and hardly work: counted apart, they leave calls their places, and calls theirs.
+        "priority": "HIGH",
+        "retry_policy": _RETRY,
         "timeout": "0s",
         "idle_timeout": f"{settings.stream_idle_timeout_s}s",
     }
@@ -242,8 +259,8 @@ def _rest_routes() -> Iterator[dict[str, Any]]:
     yield {"match": {"prefix": "/v1/"}, "route": {"cluster": "gateway"}}
 
 
-def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
-    address = {"socket_address": {"address": host, "port_value": port}}
+def _cluster(name: str, host: str, ports: Sequence[int]) -> dict[str, Any]:
+    addresses = [{"socket_address": {"address": host, "port_value": port}} for port in ports]
     return {
         "name": name,
         "type": "STATIC",
@@ -261,7 +278,8 @@ def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
         "health_checks": [
             {
                 "timeout": "1s",
-                "interval": "2s",
+                # A replica that drains says so, and is left alone from the next question on: before it stops.
+                "interval": "1s",
                 "no_traffic_interval": "1s",
                 "unhealthy_interval": "0.25s",
                 "unhealthy_threshold": 2,
@@ -272,18 +290,19 @@ def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
         "circuit_breakers": {
             "thresholds": [
                 {
+                    "priority": priority,
                     "max_connections": 256,
                     "max_pending_requests": 512,
-                    # Open streams count here too: more than the gateway's own limit of them, and calls beside.
-                    "max_requests": 4096,
+                    "max_requests": most,
                     "max_retries": 16,
                     "track_remaining": True,
                 }
+                for priority, most in (("DEFAULT", _MOST_CALLS), ("HIGH", _MOST_STREAMS))
             ]
         },
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": each}} for each in addresses]}],
         },
     }
 

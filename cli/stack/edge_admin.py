@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import time
 
 from cli.stack.layout import HOST
@@ -39,3 +40,14 @@ def _request(admin_port: int, method: str, path: str) -> str:
         return connection.getresponse().read().decode()
     finally:
         connection.close()
+
+
+def all_healthy(admin_port: int, cluster: str) -> bool:
+    """Whether the edge sends calls to every endpoint of `cluster`."""
+    try:
+        clusters = json.loads(_request(admin_port, "GET", "/clusters?format=json"))["cluster_statuses"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return False
+    hosts = [host for each in clusters if each["name"] == cluster for host in each.get("host_statuses", [])]
+    # What a host fails at is named beside this word, whose value is then HEALTHY no more.
+    return bool(hosts) and all(host["health_status"] == {"eds_health_status": "HEALTHY"} for host in hosts)

@@ -29,6 +29,9 @@ SERVICE_OFFSETS = {
     "worker-knowledge": 7,
 }
 _METRICS_OFFSET = 1000
+# Of one replica to the next. Four of them end where the kernel's own range begins.
+_REPLICA_OFFSET = 200
+MOST_REPLICAS = 4
 _EDGE_OFFSET, _ADMIN_OFFSET = 8, 9
 _BROKER_OFFSETS = (10, 11, 12)
 # Below the range that the kernel hands out to outgoing connections, so that a free port stays free.
@@ -42,14 +45,20 @@ class Ports:
     edge: int = DEFAULT_EDGE_PORT
     admin: int = DEFAULT_ADMIN_PORT
     base: int = DEFAULT_PORT_BASE
+    replicas: int = 1
+    """How many processes there are of each service."""
 
-    def grpc(self, service: str) -> int:
-        """The port where `service` answers gRPC."""
-        return self.base + SERVICE_OFFSETS[service]
+    def grpc(self, service: str, replica: int = 1) -> int:
+        """The port where a replica of `service` answers gRPC."""
+        return self.base + SERVICE_OFFSETS[service] + (replica - 1) * _REPLICA_OFFSET
 
-    def metrics(self, service: str) -> int:
-        """The port where `service` answers GET /metrics."""
-        return self.grpc(service) + _METRICS_OFFSET
+    def all_grpc(self, service: str) -> list[int]:
+        """The ports of all replicas of `service`."""
+        return [self.grpc(service, replica) for replica in range(1, self.replicas + 1)]
+
+    def metrics(self, service: str, replica: int = 1) -> int:
+        """The port where a replica of `service` answers GET /metrics."""
+        return self.grpc(service, replica) + _METRICS_OFFSET
 
     @property
     def broker(self) -> tuple[int, int, int]:
@@ -64,17 +73,25 @@ class Ports:
         yield "envoy", self.edge
         yield "envoy", self.admin
         for service in SERVICE_OFFSETS:
-            yield service, self.grpc(service)
-            yield service, self.metrics(service)
+            for replica in range(1, self.replicas + 1):
+                yield replica_name(service, replica), self.grpc(service, replica)
+                yield replica_name(service, replica), self.metrics(service, replica)
 
 
-def choose_ports(edge: int | None, base: int | None) -> Ports:
+def replica_name(service: str, replica: int) -> str:
+    """The process' name: `gateway`, `gateway-2`, …"""
+    return service if replica == 1 else f"{service}-{replica}"
+
+
+def choose_ports(edge: int | None, base: int | None, replicas: int = 1) -> Ports:
     """The ports asked for, and for the rest the usual ones, or free ones if the edge is not at its usual port.
 
     `edge` 0 means any free port. Raises StackError if there are no free ones.
     """
+    if not 1 <= replicas <= MOST_REPLICAS:
+        raise StackError(f"there can be 1 to {MOST_REPLICAS} replicas, not {replicas}", exit_code=2)
     if base is None:
-        base = DEFAULT_PORT_BASE if edge in (None, DEFAULT_EDGE_PORT) else _free_base()
+        base = DEFAULT_PORT_BASE if edge in (None, DEFAULT_EDGE_PORT) else _free_base(replicas)
     if not 1024 <= base <= 64_000:
         raise StackError(f"port base {base} is not between 1024 and 64000", exit_code=2)
     usual = base == DEFAULT_PORT_BASE
@@ -84,16 +101,22 @@ def choose_ports(edge: int | None, base: int | None) -> Ports:
         edge=edge or base + _EDGE_OFFSET,
         admin=DEFAULT_ADMIN_PORT if usual and edge == DEFAULT_EDGE_PORT else base + _ADMIN_OFFSET,
         base=base,
+        replicas=replicas,
     )
 
 
-def _free_base() -> int:
+def _free_base(replicas: int) -> int:
     # Stacks that start at the same time begin to look at different places.
     first = os.getpid() % len(_FREE_BASES)
     candidates: list[int] = [*_FREE_BASES[first:], *_FREE_BASES[:first]]
     for candidate in candidates:
         offsets = [*SERVICE_OFFSETS.values(), _EDGE_OFFSET, _ADMIN_OFFSET, *_BROKER_OFFSETS]
-        offsets += [offset + _METRICS_OFFSET for offset in SERVICE_OFFSETS.values()]
+        offsets += [
+            offset + replica * _REPLICA_OFFSET + metrics
+            for offset in SERVICE_OFFSETS.values()
+            for replica in range(replicas)
+            for metrics in (0, _METRICS_OFFSET)
+        ]
         if all(is_free(candidate + offset) for offset in offsets):
             return candidate
     raise StackError("no free block of ports was found: name one with --port-base")
@@ -216,3 +239,11 @@ class Home:
 def home_from_environment() -> Path:
     """GROUNDLINE_HOME, or `.groundline` in the working folder."""
     return Path(os.environ.get("GROUNDLINE_HOME") or ".groundline").absolute()
+
+
+def replicas_from_environment() -> int | None:
+    """GROUNDLINE_REPLICAS, if it is set. Raises StackError if it is no number."""
+    text = os.environ.get("GROUNDLINE_REPLICAS")
+    if text and not text.isdigit():
+        raise StackError("GROUNDLINE_REPLICAS must be a whole number", exit_code=2)
+    return int(text) if text else None

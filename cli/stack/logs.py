@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from cli.stack import processes
 from cli.stack.errors import StackError
 from cli.stack.log_files import LogFile
-from cli.stack.processes import NAMES
 from cli.stack.stack import Stack
 
 _POLL_S = 0.2
@@ -25,10 +25,11 @@ def show(
 
     Raises StackError if there is no such process.
     """
+    known = processes.names(stack.ports.replicas)
     for name in names:
-        if name not in NAMES:
-            raise StackError(f"there is no process {name!r}; there are {', '.join(NAMES)}", exit_code=2)
-    chosen = list(names) or list(NAMES)
+        if name not in known:
+            raise StackError(f"there is no process {name!r}; there are {', '.join(known)}", exit_code=2)
+    chosen = list(names) or known
     width = max(map(len, chosen)) if len(chosen) > 1 else 0
     followed = [LogFile(stack.home.logs / f"{name}.log", f"{name:<{width}} | " if width else "") for name in chosen]
     for file in followed:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.stack.layout import HOST, REPOSITORY, Home, Ports
+from cli.stack.layout import HOST, REPOSITORY, Home, Ports, replica_name
 
 POSTGRES, ENVOY = "postgres", "envoy"
 # RabbitMQ and the port mapper of its node, where the stack has a broker of its own.
@@ -24,6 +24,12 @@ class Service:
     arguments: tuple[str, ...] = ()
     database_role: str | None = None
     mints_tokens: bool = True
+    replica: int = 1
+
+    @property
+    def process(self) -> str:
+        """The name of this replica's process."""
+        return replica_name(self.name, self.replica)
 
 
 SERVICES: tuple[Service, ...] = (
@@ -36,8 +42,10 @@ SERVICES: tuple[Service, ...] = (
     Service("worker-delivery", "svc_workers", ("delivery",), database_role="groundline_workers"),
     Service("worker-knowledge", "svc_workers", ("knowledge",), database_role="groundline_workers"),
 )
-# Every process by name, in the order of `status`.
+# Every process by name, in the order of `status`; of replicas the first.
 NAMES: tuple[str, ...] = (POSTGRES, EPMD, RABBITMQ, *(service.name for service in SERVICES), ENVOY)
+# A service that has a replica goes on answering for so long after it said that it will stop, until all callers know.
+DRAIN_NOTICE_S = 2.5
 # Those in one step stop together; a step begins when the one before has ended.
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
     (ENVOY,),
@@ -75,9 +83,23 @@ def drain_timeout_s() -> float:
         return 5.0
 
 
-def present_services() -> tuple[Service, ...]:
-    """The services whose code is there."""
-    return tuple(service for service in SERVICES if (REPOSITORY / service.module / "__main__.py").exists())
+def present_services(replicas: int = 1) -> tuple[Service, ...]:
+    """Every replica of the services whose code is there."""
+    present = [service for service in SERVICES if (REPOSITORY / service.module / "__main__.py").exists()]
+    return tuple(replace(service, replica=number) for service in present for number in range(1, replicas + 1))
+
+
+def names(replicas: int) -> list[str]:
+    """Every process by name, replicas included, in the order of `status`."""
+    counts = {service.name: replicas for service in SERVICES}
+    return [replica_name(name, number) for name in NAMES for number in range(1, counts.get(name, 1) + 1)]
+
+
+def stop_order(replicas: int) -> list[list[str]]:
+    """STOP_ORDER with replicas."""
+    known = set(names(replicas))
+    steps = [[replica_name(name, number) for name in step for number in range(1, replicas + 1)] for step in STOP_ORDER]
+    return [[name for name in step if name in known] for step in steps]
 
 
 def service_environment(
@@ -86,23 +108,30 @@ def service_environment(
     """The variables that one service is started with, besides the caller's own. `road` is for the workers."""
     environment = {
         "GROUNDLINE_HOME": str(home.path),
-        "GROUNDLINE_LISTEN": f"{HOST}:{ports.grpc(service.name)}",
-        "GROUNDLINE_METRICS_LISTEN": f"{HOST}:{ports.metrics(service.name)}",
+        "GROUNDLINE_LISTEN": f"{HOST}:{ports.grpc(service.name, service.replica)}",
+        "GROUNDLINE_METRICS_LISTEN": f"{HOST}:{ports.metrics(service.name, service.replica)}",
         "GROUNDLINE_VERIFY_JWKS_FILE": str(home.jwks),
         "GROUNDLINE_OBJECT_STORE_URL": os.environ.get("GROUNDLINE_OBJECT_STORE_URL") or home.objects.as_uri(),
         "GROUNDLINE_POLICY_FOLDER": os.environ.get("GROUNDLINE_POLICY_FOLDER") or str(home.policies),
         "GROUNDLINE_DRAIN_TIMEOUT_S": f"{drain_timeout_s():g}",
         "PYTHONUNBUFFERED": "1",
     }
+    if ports.replicas > 1:
+        environment["GROUNDLINE_DRAIN_NOTICE_S"] = f"{DRAIN_NOTICE_S:g}"
     if service.module == "svc_workers":
         environment.update(road or {})
     for target in _TARGETS:
-        environment[f"GROUNDLINE_{target.upper()}_TARGET"] = f"{HOST}:{ports.grpc(target)}"
+        environment[f"GROUNDLINE_{target.upper()}_TARGET"] = _target(ports.all_grpc(target))
     if service.database_role is not None and database_url is not None:
         environment["GROUNDLINE_DATABASE_URL"] = database_url
     if service.mints_tokens:
         environment["GROUNDLINE_SIGNING_KEY_FILE"] = str(home.signing_key)
     return environment
+
+
+def _target(ports: Sequence[int]) -> str:
+    addresses = ",".join(f"{HOST}:{port}" for port in ports)
+    return addresses if len(ports) == 1 else f"ipv4:{addresses}"
 
 
 def service_command(service: Service) -> list[str]:

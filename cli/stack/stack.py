@@ -6,13 +6,12 @@ thread.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -31,9 +30,10 @@ from cli.stack.health import (
     service_health,
     wait_until_serving,
 )
-from cli.stack.layout import HOST, Home, Ports, choose_ports, home_from_environment
+from cli.stack.layout import HOST, Home, Ports, choose_ports, home_from_environment, replicas_from_environment
+from cli.stack.lock import locked
 from cli.stack.log_files import last_words
-from cli.stack.processes import ENVOY, EPMD, NAMES, POSTGRES, RABBITMQ, STOP_ORDER
+from cli.stack.processes import ENVOY, EPMD, POSTGRES, RABBITMQ
 from cli.stack.status import ProcessStatus
 from cli.stack.supervisor import ProcessState, Supervisor, render
 
@@ -54,19 +54,22 @@ class Stack:
         database_url: str | None = None,
         road: str | None = None,
         amqp_url: str | None = None,
+        replicas: int | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`edge_port` 0 takes free ports for everything; ports not given are those of the last `up`, else the usual.
 
         With `database_url` (or GROUNDLINE_DATABASE_URL) that server is used and no PostgreSQL is started. `road` (or
         GROUNDLINE_ROAD) is embedded or amqp, by default that of the last `up`; with `amqp_url` (or GROUNDLINE_AMQP_URL)
-        that broker is used and no RabbitMQ is started. `say` gets a line for each step. Raises StackError if ports
-        can't be had.
+        that broker is used and no RabbitMQ is started. `replicas` (or GROUNDLINE_REPLICAS) is how many processes each
+        service has, by default as at the last `up`, else one. `say` gets a line for each step. Raises StackError if
+        ports can't be had.
         """
         self.home = Home((home or home_from_environment()).absolute())
         self.database = Database(self.home, database_url or os.environ.get("GROUNDLINE_DATABASE_URL") or None)
         self._last_ports = self.home.load_ports()
         self._wanted_ports = (edge_port, port_base)
+        self._wanted_replicas = replicas or replicas_from_environment()
         self._wanted_road = road or os.environ.get("GROUNDLINE_ROAD") or None
         self._amqp_url = amqp_url or os.environ.get("GROUNDLINE_AMQP_URL") or None
         self._say = say
@@ -77,9 +80,10 @@ class Stack:
         """The ports of this stack."""
         edge_port, base = self._wanted_ports
         last = self._last_ports
+        replicas = self._wanted_replicas or (last.replicas if last is not None else 1)
         if last is not None and edge_port in (None, 0, last.edge) and base in (None, last.base):
-            return last
-        return choose_ports(edge_port, base)
+            return replace(last, replicas=replicas)
+        return choose_ports(edge_port, base, replicas)
 
     @cached_property
     def broker(self) -> Broker:
@@ -117,7 +121,7 @@ class Stack:
 
         Raises StackError with one line that says what is wrong: a port, the disk, a tool, a process that won't come.
         """
-        with self._locked():
+        with locked(self.home):
             deadline = time.monotonic() + timeout_s
             envoy = self._check()
             self.home.save_choices(self.ports, self.broker.road)
@@ -136,7 +140,11 @@ class Stack:
     def _check(self) -> Path:
         checks.check_python()
         running = self._running()
-        if running and self._last_ports is not None and self._last_ports != self.ports:
+        if (
+            running
+            and self._last_ports is not None
+            and replace(self._last_ports, replicas=self.ports.replicas) != self.ports
+        ):
             raise StackError(
                 f"it is already running at port {self._last_ports.edge}: `groundline down` first, to change ports"
             )
@@ -198,7 +206,7 @@ class Stack:
         return pid is not None and server.is_ready(pid)
 
     def _start_services(self, deadline: float) -> list[str]:
-        names = [service.name for service in processes.present_services()]
+        names = [service.process for service in processes.present_services(self.ports.replicas)]
         started = self._launch(names)
         self.wait_healthy(names, timeout_s=max(1.0, deadline - time.monotonic()))
         return started
@@ -222,10 +230,10 @@ class Stack:
         """Stops everything, in reverse order and gracefully; False if nothing was running. Data is kept."""
         if not self.home.path.exists():
             return False
-        with self._locked():
+        with locked(self.home):
             if not self._supervisor.is_running:
                 return bool(orphans.stop_orphans(self.home, self.database.server))
-            for step in STOP_ORDER:
+            for step in processes.stop_order(self.ports.replicas):
                 running = [name for name in step if self._state(name).is_up]
                 if running:
                     self._say(f"stopping {', '.join(running)}")
@@ -271,6 +279,14 @@ class Stack:
         self._supervisor.launch([name])
         self.wait_healthy([name], timeout_s)
 
+    def restart(self, names: Sequence[str], timeout_s: float = 60) -> None:
+        """Stops the processes gracefully, all at once, starts them again and waits until they are healthy."""
+        for name in names:
+            self._known(name)
+        self._stop(names)
+        self._supervisor.launch(names)
+        self.wait_healthy(names, timeout_s)
+
     def _stop(self, names: Sequence[str]) -> None:
         if ENVOY in names:
             edge_admin.drain(self.ports.admin, EDGE_DRAIN_S)
@@ -278,8 +294,8 @@ class Stack:
 
     def env_for(self, name: str) -> dict[str, str]:
         """The whole environment that the service `name` is started with."""
-        for service in processes.SERVICES:
-            if service.name == name:
+        for service in processes.present_services(self.ports.replicas):
+            if service.process == name:
                 url = self.database.url(service.database_role) if service.database_role else None
                 own = processes.service_environment(service, self.home, self.ports, url, self.broker.environment())
                 return {**processes.inherited_environment(), **own}
@@ -342,18 +358,20 @@ class Stack:
             return partial(broker_health, self.ports.broker[0])
         if name == EPMD:
             return partial(listener_health, self.ports.broker[2])
-        return partial(service_health, self.ports.grpc(name))
+        found = next(each for each in processes.present_services(self.ports.replicas) if each.process == name)
+        return partial(service_health, self.ports.grpc(found.name, found.replica))
 
     def _expected(self) -> list[str]:
-        present = {service.name for service in processes.present_services()} | {ENVOY}
+        present = {service.process for service in processes.present_services(self.ports.replicas)} | {ENVOY}
         if self.database.server is not None:
             present.add(POSTGRES)
         present.update(self.broker.processes)
-        return [name for name in NAMES if name in present]
+        return [name for name in processes.names(self.ports.replicas) if name in present]
 
     def _known(self, name: str) -> None:
-        if name not in NAMES:
-            raise StackError(f"there is no process {name!r}; there are {', '.join(NAMES)}", exit_code=2)
+        names = processes.names(self.ports.replicas)
+        if name not in names:
+            raise StackError(f"there is no process {name!r}; there are {', '.join(names)}", exit_code=2)
 
     def _state(self, name: str) -> ProcessState:
         self._known(name)
@@ -365,20 +383,3 @@ class Stack:
 
     def _last_words(self, name: str) -> str:
         return f"{last_words(self.home.logs / f'{name}.log')} (see `groundline logs {name}`)"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            if not self.home.path.exists():
-                self.home.path.mkdir(parents=True)
-                # What is private in it is in private folders; PostgreSQL's account must get through.
-                self.home.path.chmod(0o711)
-            file = self.home.lock.open("w")
-        except OSError as error:
-            raise StackError(f"{self.home.path} can't be written: {error.strerror}") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StackError("another `groundline up` or `down` is at work on this stack") from None
-            yield

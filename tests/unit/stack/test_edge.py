@@ -14,7 +14,7 @@ from meshkit.identity import create_keys
 
 DESCRIPTOR = REPOSITORY / "gen" / "groundline.binpb"
 TEMPLATE = REPOSITORY / "envoy" / "edge.yaml"
-UPSTREAMS = {name: 20_000 + number for number, name in enumerate(sorted(set(edge.CLUSTER_OF_SERVICE.values())))}
+UPSTREAMS = {name: [20_000 + number] for number, name in enumerate(sorted(set(edge.CLUSTER_OF_SERVICE.values())))}
 
 
 def _settings(folder: Path, **changes: object) -> edge.EdgeSettings:

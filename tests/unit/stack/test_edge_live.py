@@ -70,7 +70,7 @@ async def at_edge(tmp_path: Path) -> AsyncIterator[Edge]:
         admin_port=ports.admin,
         descriptor=REPOSITORY / "gen" / "groundline.binpb",
         jwks=jwks,
-        upstreams=dict.fromkeys(edge.CLUSTER_OF_SERVICE.values(), gateway),
+        upstreams={name: [gateway] for name in edge.CLUSTER_OF_SERVICE.values()},
         limits=edge.Limits(rate_limit_per_s=60),
     )
     config = tmp_path / "edge.yaml"

@@ -6,7 +6,17 @@ import pytest
 from cli.stack import checks
 from cli.stack.errors import StackError
 from cli.stack.layout import HOST, Home, Ports, choose_ports, is_free
-from cli.stack.processes import NAMES, POSTGRES, SERVICES, STOP_ORDER, inherited_environment, service_environment
+from cli.stack.processes import (
+    NAMES,
+    POSTGRES,
+    SERVICES,
+    STOP_ORDER,
+    inherited_environment,
+    names,
+    present_services,
+    service_environment,
+    stop_order,
+)
 
 
 def test_the_usual_ports() -> None:
@@ -80,3 +90,18 @@ def test_a_service_gets_its_own_role_and_nothing_of_the_caller_s(home: Home, mon
     assert gateway["GROUNDLINE_LISTEN"] == "127.0.0.1:50051"
     assert gateway["GROUNDLINE_ORCHESTRATOR_TARGET"] == "127.0.0.1:50052"
     assert gateway["GROUNDLINE_OBJECT_STORE_URL"] == home.objects.as_uri()
+
+
+def test_replicas_have_names_ports_and_targets_of_their_own(home: Home) -> None:
+    ports = Ports(replicas=2)
+    listened = [port for _, port in ports.by_process(broker=True)]
+    assert len(set(listened)) == len(listened)
+    assert {process for process, _ in ports.by_process(broker=True)} == set(names(2)) - {POSTGRES}
+    stopped = [name for step in stop_order(2) for name in step]
+    assert sorted(stopped) == sorted(names(2))
+    second = next(each for each in present_services(2) if each.process == "gateway-2")
+    environment = service_environment(second, home, ports, None)
+    assert environment["GROUNDLINE_LISTEN"] == "127.0.0.1:50251"
+    assert environment["GROUNDLINE_ORCHESTRATOR_TARGET"] == "ipv4:127.0.0.1:50052,127.0.0.1:50252"
+    home.save_choices(ports, "embedded")
+    assert home.load_ports() == ports
