@@ -12,7 +12,10 @@ async def mirror(conn: Connection, session: SessionRow, burst: Sequence[MessageR
     """Has each message added to the session's ticket, once by the message, in the caller's transaction."""
     for message in burst:
         command = commands_pb2.AddTicketComment(
-            session_id=str(session.session_id), message_id=str(message.message_id), body=message.content
+            session_id=str(session.session_id),
+            message_id=str(message.message_id),
+            body=message.content,
+            ticket_id=str(session.ticket_id) if session.ticket_id else "",
         )
         await outbox.put(
             conn,

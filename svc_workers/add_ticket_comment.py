@@ -24,15 +24,14 @@ class AddTicketComment(Job[commands.AddTicketComment]):
 
     async def work(self, command: commands.AddTicketComment, attempt: Attempt) -> Outcome:
         """Waits for the ticket if it isn't there yet."""
-        found = await answer(
-            self._conversation.GetSession(conversation.GetSessionRequest(session_id=command.session_id))
-        )
-        if not found.session.ticket_id:
+        # Not the conversation's ticket of today, if another was meant: the next one may be made behind this command.
+        ticket_id = command.ticket_id or await self._ticket_id(command.session_id)
+        if not ticket_id:
             return Retry("the ticket is not there yet", TICKET_RETRY_S if attempt.number <= QUICK_TRIES else None)
         await answer(
             self._ticketing.CreateComment(
                 ticketing_service_pb2.CreateCommentRequest(
-                    ticket_id=found.session.ticket_id,
+                    ticket_id=ticket_id,
                     body=command.body,
                     visibility=ticketing_pb2.COMMENT_VISIBILITY_PUBLIC,
                     source_message_id=command.message_id,
@@ -41,3 +40,7 @@ class AddTicketComment(Job[commands.AddTicketComment]):
             )
         )
         return Done()
+
+    async def _ticket_id(self, session_id: str) -> str:
+        found = await answer(self._conversation.GetSession(conversation.GetSessionRequest(session_id=session_id)))
+        return str(found.session.ticket_id)

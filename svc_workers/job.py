@@ -26,8 +26,9 @@ FINAL = frozenset(
 )
 
 
-# The peer is away or has no room: that says nothing about the command.
-PASSING = frozenset({code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED})
+# The peer is away or has no room, or takes no token of ours (this machine's clock is wrong, or its key): that says
+# nothing about the command.
+PASSING = frozenset({code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED, code_pb2.UNAUTHENTICATED})
 # A peer that restarts is back in a second or two. Waiting here spares the command the detour through its row; beyond,
 # others get the place.
 AWAY_PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2)

@@ -1,4 +1,8 @@
-"""`make faults`: every experiment and control, and the report. Exits 1 if anything is not as promised."""
+"""`make faults`: every experiment and control on both roads, and the report. Exits 1 if anything is not as promised.
+
+What each came to is kept in build/faults: parts may be run one after the other (--only, --road), and the report is
+written from all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,71 +11,92 @@ import asyncio
 import sys
 import traceback
 from collections import Counter
-from functools import partial
 
-from . import frozen, report
-from .controls import CONTROLS, Control
-from .experiments import EXPERIMENTS, Result, run
-from .places import places
+from . import report
+from .controls import CONTROLS
+from .experiments import ROADS, Result, seed_of
+from .records import Record, record, save, saved
+from .registry import TRIALS
 from .stage import Stage, open_stage
-
-# Places of a road that this suite's stack does not take.
-OTHER_ROADS = ("amqp.",)
 
 
 def main() -> int:
-    """Runs all of it; 0 if all holds."""
+    """Runs what is asked for; 0 if all holds."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--rounds", type=int, default=6, help="how often each fault of an experiment (6)")
     parser.add_argument("--seed", type=int, default=1, help="what decides who says what, and when (1)")
-    parser.add_argument("--only", default="", help="experiments and controls whose name holds this; writes no report")
+    parser.add_argument("--road", choices=(*ROADS, "both"), default="both", help="which road (both)")
+    parser.add_argument("--only", nargs="*", default=[], help="experiments of these numbers, or whose name holds this")
+    parser.add_argument("--no-controls", action="store_true", help="experiments only")
+    parser.add_argument("--no-experiments", action="store_true", help="controls only")
+    parser.add_argument("--report", action="store_true", help="run nothing; write the report from what was run before")
     given = parser.parse_args()
-    with open_stage() as stage:
-        return asyncio.run(_all(stage, given.rounds, given.seed, given.only))
-
-
-async def _all(stage: Stage, rounds: int, seed: int, only: str) -> int:
-    results: list[Result] = []
     bad: list[str] = []
-    works = {each.name: partial(run, stage, each) for each in EXPERIMENTS} | {frozen.NAME: partial(frozen.run, stage)}
-    for name, work in works.items():
-        if only in name:
-            try:
-                results.append(await work(seed=seed, rounds=rounds))
-            except Exception as error:
-                # The others still have something to say.
-                traceback.print_exception(error)
-                bad.append(f"{name}: came to no end: {error!r}")
-            else:
-                _say(results[-1])
-    fired = Counter(each.name for each in stage.fired())
-    controls: list[tuple[Control, Result]] = []
-    for control in CONTROLS:
-        if only in control.name:
-            controls.append((control, await control.run(stage, seed=seed)))
-            _say(controls[-1][1])
-    bad += [f"{each.name}: {each.verdict.words()}" for each in results if not each.verdict.clean]
-    bad += [f"{control.name}: found nothing" for control, each in controls if not each.verdict.count(control.finds)]
-    if not only:
-        bad += [f"{name} never acted" for name in never_fired(set(fired))]
-        report.write(results, controls, fired, seed=seed)
+    if not given.report:
+        for road in ROADS if given.road == "both" else (given.road,):
+            with open_stage(road) as stage:
+                bad += asyncio.run(_part(stage, given))
+    if given.report or not (given.only or given.no_controls or given.no_experiments or given.road != "both"):
+        everything = list(saved())
+        report.write(everything)
         print(f"written: {report.DOCUMENT.name}")
+        bad = report.missing(everything) + [_words(each) for each in everything if not each.holds]
     print("\n".join(bad) if bad else "all as promised")
     return 1 if bad else 0
 
 
-def never_fired(fired: set[str]) -> list[str]:
-    """The places of this stack where nothing was ever made to happen."""
-    return sorted(name for name in places().keys() - fired if not name.startswith(OTHER_ROADS))
+async def _part(stage: Stage, given: argparse.Namespace) -> list[str]:
+    bad = []
+    for trial in TRIALS if not given.no_experiments else ():
+        if stage.road in trial.roads and _wanted(given.only, trial.name, trial.number):
+            before = _fired(stage)
+            try:
+                result, broken = await trial.run(stage, seed=given.seed, rounds=given.rounds), ""
+            except Exception as error:
+                # The others still have something to say.
+                traceback.print_exception(error)
+                result, broken = Result(trial.name, seed_of(trial.name, given.seed), 0), repr(error)
+            kept = record(result, road=stage.road, number=trial.number, places=_fired(stage) - before)
+            bad += _keep(kept, broken)
+    for control in CONTROLS if not given.no_controls else ():
+        if stage.road in control.roads and _wanted(given.only, control.name):
+            before = _fired(stage)
+            try:
+                result, broken = await control.run(stage, seed=given.seed), ""
+            except Exception as error:
+                traceback.print_exception(error)
+                result, broken = Result(control.name, seed_of(control.name, given.seed), 0), repr(error)
+            kept = record(result, road=stage.road, finds=control.finds, places=_fired(stage) - before)
+            bad += _keep(kept, broken)
+    return bad
 
 
-def _say(result: Result) -> None:
-    verdict = result.verdict
+def _wanted(only: list[str], name: str, number: str = "") -> bool:
+    numbers = [each.strip() for each in number.split(",")]
+    return not only or any(each in numbers if each.isdigit() else each in name for each in only)
+
+
+def _fired(stage: Stage) -> Counter[str]:
+    return Counter(each.name for each in stage.fired())
+
+
+def _keep(each: Record, broken: str) -> list[str]:
+    if broken:
+        object.__setattr__(each, "broken", broken)
+    save(each)
     print(
-        f"{result.name}: {result.faults} faults, {verdict.operations} acknowledged, {verdict.count('lost')} lost, "
-        f"{verdict.count('duplicated')} duplicated, {verdict.count('unexplained')} unexplained, {result.seconds:.0f} s",
+        f"{each.road}: {each.number} {each.name}: {each.faults} faults, {each.operations} acknowledged, "
+        f"{each.lost} lost, {each.duplicated} duplicated, {each.unexplained} unexplained, {each.seconds:.0f} s"
+        + (f" (must find {each.finds})" if each.finds else "")
+        + "".join(f", {name}: {value}" for name, value in each.measured.items()),
         flush=True,
     )
+    return [] if each.holds else [_words(each)]
+
+
+def _words(each: Record) -> str:
+    told = each.broken or (f"found nothing {each.finds}" if each.finds else each.words)
+    return f"{each.road}: {each.name}: {told}"
 
 
 if __name__ == "__main__":

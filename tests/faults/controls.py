@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import random
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
 
-from . import frozen
+from . import broker, database, frozen, identity, models, network, streams
 from .checker import Kind
-from .experiments import Result, under_load
+from .experiments import ROADS, Body, Result, seed_of, under_load
 from .stage import Stage
 from .strikes import At, Strike
 
 # What is lost is never done: nobody need wait for it as long as for what is late.
 PATIENCE_S = 10.0
-
-Body = Callable[[Stage, Result], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +26,18 @@ class Control:
     name: str
     finds: Kind
     body: Body
+    roads: tuple[str, ...] = ROADS[:1]
 
     async def run(self, stage: Stage, *, seed: int) -> Result:
         """What was found."""
-        result = Result(self.name, seed * 100_000 + zlib.crc32(self.name.encode()) % 99_999, 1)
+        result = Result(self.name, seed_of(self.name, seed), 1, patience_s=PATIENCE_S)
         try:
-            return await self.body(stage, result)
+            await self.body(stage, result)
         finally:
             # What can't be done any more must not keep the next experiment from being quiet.
             async with _owner(stage) as conn:
                 await conn.execute("delete from messaging.outbox where status <> 'done'")
+        return result
 
 
 async def _struck(stage: Stage, result: Result, strike: Strike, times: int = 2) -> None:
@@ -47,24 +46,21 @@ async def _struck(stage: Stage, result: Result, strike: Strike, times: int = 2) 
         result.add(strike.name, await strike.strike(stage, rng))
 
 
-async def _without_request_ids(stage: Stage, result: Result) -> Result:
-    async with under_load(stage, result, agents=False, repeatable=False, quiet_timeout_s=PATIENCE_S):
+async def _without_request_ids(stage: Stage, result: Result) -> None:
+    async with under_load(stage, result, agents=False, repeatable=False):
         await _struck(stage, result, At("gateway.message.committed", "gateway"))
-    return result
 
 
-async def _without_fence(stage: Stage, result: Result) -> Result:
+async def _without_fence(stage: Stage, result: Result) -> None:
     # Both orchestrators start while it is away.
     async with stage.without("fence_off", "orchestrator"):
-        found = await frozen.run(stage, seed=result.seed)
-    found.name = result.name
-    return found
+        await frozen.past_the_lease(stage, result)
 
 
-async def _with_ticket_commands_deleted(stage: Stage, result: Result) -> Result:
+async def _with_ticket_commands_deleted(stage: Stage, result: Result) -> None:
     stage.stack.stop("worker-delivery")
     try:
-        async with under_load(stage, result, agents=False, most_sessions=12, quiet_timeout_s=PATIENCE_S) as load:
+        async with under_load(stage, result, agents=False, most_sessions=12) as load:
             await load.finished.wait()
             async with _owner(stage) as conn:
                 status = await conn.execute(
@@ -75,17 +71,16 @@ async def _with_ticket_commands_deleted(stage: Stage, result: Result) -> Result:
             stage.stack.start("worker-delivery")
     finally:
         stage.stack.up()
-    return result
 
 
-async def _without_ticket_key(stage: Stage, result: Result) -> Result:
+async def _without_ticket_key(stage: Stage, result: Result) -> None:
     async with _owner(stage) as conn:
         index = await conn.fetchval("select pg_get_indexdef('ticketing.tickets_one_open_per_session_key'::regclass)")
         await conn.execute("drop index ticketing.tickets_one_open_per_session_key")
     try:
         async with (
             stage.without("ticket_by_key_off", "ticketing"),
-            under_load(stage, result, agents=False, quiet_timeout_s=PATIENCE_S),
+            under_load(stage, result, agents=False),
         ):
             await _struck(stage, result, At("ticketing.ticket.committed", "ticketing"))
     finally:
@@ -98,25 +93,42 @@ async def _without_ticket_key(stage: Stage, result: Result) -> Result:
                 """
             )
             await conn.execute(index)
-    return result
 
 
-async def _without_reply_key(stage: Stage, result: Result) -> Result:
+async def _without_reply_key(stage: Stage, result: Result) -> None:
     async with (
         stage.without("reply_by_comment_off", "orchestrator"),
-        under_load(stage, result, quiet_timeout_s=PATIENCE_S),
+        under_load(stage, result),
     ):
         await _struck(stage, result, At("orchestrator.reply.committed", "orchestrator"))
-    return result
 
 
-async def _at_most_once(stage: Stage, result: Result) -> Result:
+async def _at_most_once(stage: Stage, result: Result) -> None:
     async with (
         stage.without("done_before_handled", "worker-delivery"),
-        under_load(stage, result, agents=False, quiet_timeout_s=PATIENCE_S),
+        under_load(stage, result, agents=False),
     ):
         await _struck(stage, result, At("worker.ticket.made", "worker-delivery"))
-    return result
+
+
+def _without(guard: str, *processes: str, trial: Body) -> Body:
+    """The experiment itself, with a guard taken out of processes."""
+
+    async def body(stage: Stage, result: Result) -> None:
+        async with AsyncExitStack() as stack:
+            for each in processes:
+                await stack.enter_async_context(stage.without(guard, each))
+            await trial(stage, result)
+
+    return body
+
+
+async def _reply_cut_and_no_request_ids(stage: Stage, result: Result) -> None:
+    await network.reply_cut(stage, result, repeatable=False)
+
+
+async def _stalls_without_deadline(stage: Stage, result: Result) -> None:
+    await models.stalls(stage, result, draft_timeout_s=300)
 
 
 @asynccontextmanager
@@ -135,4 +147,55 @@ CONTROLS = (
     Control("tickets are made without a key", "duplicated", _without_ticket_key),
     Control("replies are mirrored without a key", "duplicated", _without_reply_key),
     Control("commands are marked done when claimed, not when handled", "lost", _at_most_once),
+    Control("a reply is cut, and callers repeat without a request_id", "duplicated", _reply_cut_and_no_request_ids),
+    Control(
+        "the relay has a cursor: only ids beyond the last one seen",
+        "lost",
+        _without("cursor_on", "worker-delivery", trial=database.out_of_order),
+    ),
+    Control(
+        "the relay waits for locked rows",
+        "unexplained",
+        _without("skip_locked_off", "worker-delivery", trial=database.transaction_held_open),
+    ),
+    Control(
+        "a request_id is one for all callers",
+        "lost",
+        _without("request_owner_off", "ticketing", trial=identity.same_request),
+    ),
+    Control(
+        "events come again, and replies are mirrored without a key",
+        "duplicated",
+        _without("reply_by_comment_off", "orchestrator", trial=identity.events_again),
+    ),
+    Control(
+        "leases end by the worker's own clock",
+        "duplicated",
+        _without("lease_by_own_clock", "worker-delivery", trial=identity.wrong_clock),
+    ),
+    Control(
+        "readers are woken by notifications alone",
+        "lost",
+        _without("stream_polling_off", "gateway", trial=network.listen_dead),
+    ),
+    Control("a draft has no deadline, and the model stalls", "unexplained", _stalls_without_deadline),
+    Control(
+        "whatever the evaluator says is believed",
+        "unexplained",
+        _without("plausibility_off", "orchestrator", trial=models.evaluator_mad),
+    ),
+    Control(
+        "readers who come back are not asked where they were",
+        "duplicated",
+        _without("last_event_id_off", "gateway", trial=streams.readers_come_back),
+    ),
+    Control(
+        "what the broker returns counts as published, and nothing is published again",
+        "lost",
+        broker.without_mandatory,
+        broker.AMQP,
+    ),
+    Control(
+        "what was published is left to the broker, and it is erased", "lost", broker.not_published_again, broker.AMQP
+    ),
 )

@@ -6,23 +6,25 @@ import asyncio
 import random
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
 
-from .checker import Verdict, check
+from .checker import Finding, Kind, Verdict, check
 from .evidence import Evidence, gather, quiet
 from .ledger import Ledger
 from .load import Load
 from .stage import Stage
-from .strikes import At, Kill, KillBackend, Strike
+from .strikes import Strike
+from .wire import Wire
 
 # After the load, until every command is done: a lease or two, and a few tries.
 QUIET_TIMEOUT_S = 90.0
 # The desk is also to work between two faults.
 BREATH_S = (0.1, 0.6)
+ROADS = ("embedded", "amqp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,125 +51,82 @@ class Result:
     given_up: int = 0
     quiet_s: float | None = None
     seconds: float = 0.0
+    patience_s: float = QUIET_TIMEOUT_S
+    """After the load, how long commands may take to come to their end."""
+    measured: dict[str, str] = field(default_factory=dict)
+    """What else was seen, with its unit."""
 
     @property
     def faults(self) -> int:
         return sum(self.fired.values())
 
-    def add(self, strike: str, back_s: float) -> None:
+    def add(self, strike: str, back_s: float = 0.0) -> None:
         """A fault happened, and all was healthy again after so many seconds."""
         self.fired[strike] = self.fired.get(strike, 0) + 1
         self.back_s.append(back_s)
 
+    def expect(self, holds: bool, kind: Kind, about: str, what: str) -> None:
+        """A promise that the ledger doesn't know of; `what` is found where it doesn't hold."""
+        if not holds:
+            self.verdict.findings.append(Finding(kind, about, what))
 
-GATEWAY = Experiment(
-    "gateway killed before its commit, after it, and after the reply",
-    (
-        At("gateway.message.before_commit", "gateway"),
-        At("gateway.message.committed", "gateway"),
-        At("gateway.message.replied", "gateway"),
-        Kill("gateway"),
-    ),
-)
-ORCHESTRATOR = Experiment(
-    "orchestrator killed in mid-turn, before its commit and after it",
-    (
-        At("orchestrator.session.leased", "orchestrator"),
-        At("orchestrator.turn.retrieved", "orchestrator"),
-        At("orchestrator.turn.drafted", "orchestrator"),
-        At("orchestrator.turn.before_commit", "orchestrator"),
-        At("orchestrator.turn.committed", "orchestrator"),
-        At("orchestrator.turn.retrieved", "orchestrator", "raise"),
-        Kill("orchestrator"),
-    ),
-)
-TRANSITIONS = Experiment(
-    "orchestrator killed while people act: comments, tickets, replies, resolutions",
-    (
-        At("orchestrator.comments.before_commit", "orchestrator"),
-        At("orchestrator.comments.committed", "orchestrator"),
-        At("orchestrator.ticket.before_commit", "orchestrator"),
-        At("orchestrator.ticket.committed", "orchestrator"),
-        At("orchestrator.reply.before_commit", "orchestrator"),
-        At("orchestrator.reply.committed", "orchestrator"),
-        At("orchestrator.resolution.before_commit", "orchestrator"),
-        At("orchestrator.resolution.committed", "orchestrator"),
-    ),
-)
-RELAY = Experiment(
-    "relay killed after its claim, and after the handler before the mark",
-    (
-        At("relay.command.claimed", "worker-delivery"),
-        At("relay.command.handled", "worker-delivery"),
-        At("worker.ticket.made", "worker-delivery"),
-        Kill("worker-delivery"),
-    ),
-)
-TICKETING = Experiment(
-    "ticketing killed before its commits and after them",
-    (
-        At("ticketing.ticket.before_commit", "ticketing"),
-        At("ticketing.ticket.committed", "ticketing"),
-        At("ticketing.comment.before_commit", "ticketing"),
-        At("ticketing.comment.committed", "ticketing"),
-        At("ticketing.update.before_commit", "ticketing"),
-        At("ticketing.update.committed", "ticketing"),
-    ),
-)
-KNOWLEDGE = Experiment(
-    "knowledge worker and retrieval killed around their commits",
-    (
-        At("worker.document.before_commit", "worker-knowledge"),
-        At("worker.document.committed", "worker-knowledge"),
-        At("worker.case.before_commit", "worker-knowledge"),
-        At("worker.case.committed", "worker-knowledge"),
-        At("retrieval.case.before_commit", "retrieval"),
-        At("retrieval.case.committed", "retrieval"),
-        Kill("evaluator"),
-    ),
-    documents=True,
-)
-POSTGRES = Experiment("PostgreSQL killed, server and single backends", (Kill("postgres"), KillBackend()))
-# What `make test` runs: each process killed at the places that matter most.
-SUBSET = (
-    GATEWAY,
-    Experiment(
-        "orchestrator killed in mid-turn",
-        (
-            At("orchestrator.turn.retrieved", "orchestrator"),
-            At("orchestrator.turn.before_commit", "orchestrator"),
-            At("orchestrator.turn.committed", "orchestrator"),
-        ),
-    ),
-    Experiment(
-        "relay killed with a command in its hands",
-        (
-            At("relay.command.claimed", "worker-delivery"),
-            At("relay.command.handled", "worker-delivery"),
-            At("worker.ticket.made", "worker-delivery"),
-        ),
-    ),
-    Experiment(
-        "ticketing killed after its commits",
-        (At("ticketing.ticket.committed", "ticketing"), At("ticketing.comment.committed", "ticketing")),
-    ),
-    POSTGRES,
-)
-EXPERIMENTS = (GATEWAY, ORCHESTRATOR, TRANSITIONS, RELAY, TICKETING, KNOWLEDGE, POSTGRES)
+    def judged(self, verdict: Verdict) -> None:
+        """What the checker says, beside what was found before."""
+        verdict.operations += self.verdict.operations
+        verdict.findings[:0] = self.verdict.findings
+        verdict.waits_s += self.verdict.waits_s
+        self.verdict = verdict
+
+    @property
+    def rng(self) -> random.Random:
+        """The experiment's own, from its start."""
+        return random.Random(self.seed)
 
 
-async def run(stage: Stage, experiment: Experiment, *, seed: int, rounds: int = 1) -> Result:
-    """Runs one experiment. Raises NeverFired, and TimeoutError if a process does not come back."""
-    seed = seed * 100_000 + zlib.crc32(experiment.name.encode()) % 100_000
-    rng = random.Random(seed)
-    result = Result(experiment.name, seed, rounds)
-    strikes = [each for each in experiment.strikes for _ in range(rounds)]
-    rng.shuffle(strikes)
-    async with under_load(stage, result, documents=experiment.documents):
-        for each in strikes:
-            await asyncio.sleep(rng.uniform(*BREATH_S))
-            result.add(each.name, await each.strike(stage, rng))
-    return result
+Body = Callable[[Stage, Result], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An experiment as the registry has it. `number` is its place in the list of faults; `body` fills a result in.
+
+    `body` raises NeverFired, and TimeoutError if a process does not come back.
+    """
+
+    number: str
+    name: str
+    body: Body
+    roads: tuple[str, ...] = ROADS
+    most_rounds: int = 1
+    """More rounds show nothing more."""
+
+    async def run(self, stage: Stage, *, seed: int, rounds: int = 1) -> Result:
+        """What it came to."""
+        began = time.monotonic()
+        result = Result(self.name, seed_of(self.name, seed), min(rounds, self.most_rounds))
+        await self.body(stage, result)
+        result.seconds = time.monotonic() - began
+        return result
+
+
+def struck(number: str, experiment: Experiment, roads: tuple[str, ...] = ROADS) -> Trial:
+    """The trial of an experiment that is strikes under load."""
+
+    async def body(stage: Stage, result: Result) -> None:
+        rng = result.rng
+        strikes = [each for each in experiment.strikes for _ in range(result.rounds)]
+        rng.shuffle(strikes)
+        async with under_load(stage, result, documents=experiment.documents):
+            for each in strikes:
+                await asyncio.sleep(rng.uniform(*BREATH_S))
+                result.add(each.name, await each.strike(stage, rng))
+
+    return Trial(number, experiment.name, body, roads, most_rounds=100)
+
+
+def seed_of(name: str, seed: int) -> int:
+    """Each experiment says other things, and the same ones each time."""
+    return seed * 100_000 + zlib.crc32(name.encode()) % 100_000
 
 
 @asynccontextmanager
@@ -180,20 +139,25 @@ async def under_load(
     repeatable: bool = True,
     documents: bool = False,
     most_sessions: int | None = None,
-    quiet_timeout_s: float = QUIET_TIMEOUT_S,
+    through: Wire | None = None,
+    salt: int = 0,
 ) -> AsyncIterator[Load]:
-    """Runs a load beside the block, and fills `result` in once that has ended and all is quiet."""
-    began = time.monotonic()
-    ledger = Ledger(stage.folder / f"ledger-{result.seed}.jsonl")
+    """Runs a load beside the block, and fills `result` in once that has ended and all is quiet.
+
+    `through` is where the customers and agents call, the edge by default. A second load of an experiment needs a `salt`
+    of its own, to say other things.
+    """
+    ledger = stage_ledger(stage, result)
     load = Load(
         stage.live,
         ledger,
-        result.seed,
+        result.seed + salt,
         customers=customers,
         agents=agents,
         repeatable=repeatable,
         documents=documents,
         most_sessions=most_sessions,
+        through=through.target if through else None,
     )
     task = asyncio.create_task(load.run())
     try:
@@ -206,9 +170,21 @@ async def under_load(
         stage.disarm()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    result.verdict, result.quiet_s = await judge(stage, ledger, quiet_timeout_s)
-    result.sessions, result.retries, result.given_up = len(ledger.sessions), ledger.retries, ledger.given_up
-    result.seconds = time.monotonic() - began
+    await settle(stage, result, ledger)
+
+
+def stage_ledger(stage: Stage, result: Result) -> Ledger:
+    """A new ledger for an experiment."""
+    return Ledger(stage.folder / f"ledger-{result.seed}-{time.time_ns()}.jsonl")
+
+
+async def settle(stage: Stage, result: Result, ledger: Ledger) -> None:
+    """Waits until all is quiet, and has every promise of the ledger checked."""
+    verdict, result.quiet_s = await judge(stage, ledger, result.patience_s)
+    result.judged(verdict)
+    result.sessions += len(ledger.sessions)
+    result.retries += ledger.retries
+    result.given_up += ledger.given_up
 
 
 async def judge(stage: Stage, ledger: Ledger, quiet_timeout_s: float = QUIET_TIMEOUT_S) -> tuple[Verdict, float | None]:

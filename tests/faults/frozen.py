@@ -11,8 +11,7 @@ from groundline.orchestration.v1 import orchestration_service_pb2 as orchestrati
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
 from meshkit.channels import open_channel
 
-from .experiments import Result, judge
-from .ledger import Ledger
+from .experiments import Result, Trial, settle, stage_ledger
 from .load import Conversation, Load
 from .questions import QUESTIONS
 from .stage import ORCHESTRATOR_LEASE_S, Stage
@@ -25,25 +24,20 @@ _SERVICE = orchestration.DESCRIPTOR.services_by_name["OrchestrationService"]
 _REPLIES = "select count(*) from conversation.messages where session_id = $1::text::uuid and in_reply_to is not null"
 
 
-async def run(stage: Stage, *, seed: int, rounds: int = 1) -> Result:
+async def past_the_lease(stage: Stage, result: Result) -> None:
     """One conversation a round. Raises TimeoutError if the second orchestrator doesn't take it."""
-    began = time.monotonic()
-    result = Result(NAME, seed * 100_000 + 99_999, rounds)
-    ledger = Ledger(stage.folder / f"ledger-{time.time_ns()}.jsonl")
+    ledger = stage_ledger(stage, result)
     load = Load(stage.live, ledger, result.seed)
     async with stage.second("orchestrator") as target, stage.live.mesh(None) as mesh:
         bearer = stage.live.token("service", "worker-delivery")
         async with open_channel(target, _SERVICE, bearer=bearer) as channel:
             stub = orchestration_service_pb2_grpc.OrchestrationServiceStub(channel)
             await channel.channel_ready()
-            for number in range(rounds):
+            for number in range(result.rounds):
                 customer = Conversation(load, mesh, mesh, f"{ledger.path.stem}-{number}")
                 await customer.open()
                 result.add(f"SIGSTOP at {PLACE}", await _round(stage, customer, stub))
-    result.verdict, result.quiet_s = await judge(stage, ledger)
-    result.sessions, result.retries = len(ledger.sessions), ledger.retries
-    result.seconds = time.monotonic() - began
-    return result
+    await settle(stage, result, ledger)
 
 
 async def _round(
@@ -69,3 +63,6 @@ async def _round(
     finally:
         await conn.close()
     return took
+
+
+TRIAL = Trial("19", NAME, past_the_lease, most_rounds=6)

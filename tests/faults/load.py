@@ -58,8 +58,10 @@ class Load:
         repeatable: bool = True,
         documents: bool = False,
         most_sessions: int | None = None,
+        through: str | None = None,
     ) -> None:
         self._live = live
+        self._target = through or live.stack.edge_target
         self.ledger = ledger
         self._seed = seed
         self._customers = customers
@@ -79,7 +81,11 @@ class Load:
     async def run(self) -> None:
         """Returns when the last conversation has said what it had to say."""
         token = self._live.token("agent", "fay", ttl_s=7200)
-        async with self._live.mesh(None) as customers, self._live.mesh(token) as agents, asyncio.TaskGroup() as group:
+        async with (
+            Mesh(self._target, None) as customers,
+            Mesh(self._target, token) as agents,
+            asyncio.TaskGroup() as group,
+        ):
             for _ in range(self._customers):
                 group.create_task(self._talk(customers, agents))
             if self._documents:
@@ -156,7 +162,7 @@ class Conversation:
         self._name = name
         self._rng = random.Random(name)
         self.session_id = ""
-        self._metadata: tuple[tuple[str, str], ...] = ()
+        self.metadata: tuple[tuple[str, str], ...] = ()
         self._step = 0
 
     async def hold(self) -> None:
@@ -167,17 +173,17 @@ class Conversation:
         said += self._rng.sample(MORE, self._rng.randint(0, 2))
         for number, content in enumerate(said):
             if number and self._rng.random() < 0.5:
-                await self._outcome()
+                await self.outcome()
             await self.post(content)
-        session = await self._outcome()
+        session = await self.outcome()
         if not self._load.agents or session.status != ESCALATED:
             return
-        await self._help(session.ticket_id or await self._ticket())
+        await self._help(session.ticket_id or await self.ticket())
 
     async def _help(self, ticket_id: str) -> None:
         if not ticket_id:
             return
-        await self._reply(ticket_id, self._rng.choice(REPLIES))
+        await self.reply(ticket_id, self._rng.choice(REPLIES))
         if self._rng.random() < 0.5:
             await self.post("Thank you, I will try.")
         if self._rng.random() < 0.6:
@@ -194,7 +200,7 @@ class Conversation:
             "open", "", request_id, lambda: self._mesh.conversation.CreateSession(request)
         )
         self.session_id = answer.session.session_id
-        self._metadata = (("authorization", f"Bearer {answer.session_token}"),)
+        self.metadata = (("authorization", f"Bearer {answer.session_token}"),)
         self._ledger.opened(self.session_id)
 
     async def post(self, content: str) -> None:
@@ -206,11 +212,11 @@ class Conversation:
             "post",
             self.session_id,
             request_id,
-            lambda: self._mesh.conversation.PostMessage(request, metadata=self._metadata),
+            lambda: self._mesh.conversation.PostMessage(request, metadata=self.metadata),
         )
-        self._acknowledged("post", request_id, answer.message_id, content, attempts)
+        self.acknowledged("post", request_id, answer.message_id, content, attempts)
 
-    async def _reply(self, ticket_id: str, body: str) -> None:
+    async def reply(self, ticket_id: str, body: str) -> None:
         request_id = self._next("reply")
         request = ticketing_service_pb2.CreateCommentRequest(
             ticket_id=ticket_id,
@@ -221,7 +227,7 @@ class Conversation:
         answer, attempts = await self._load.patiently(
             "reply", self.session_id, request_id, lambda: self._agents.ticketing.CreateComment(request)
         )
-        self._acknowledged("reply", request_id, answer.comment.comment_id, body, attempts)
+        self.acknowledged("reply", request_id, answer.comment.comment_id, body, attempts)
 
     async def _resolve(self, ticket_id: str) -> None:
         request_id = self._next("resolve")
@@ -233,9 +239,9 @@ class Conversation:
         _, attempts = await self._load.patiently(
             "resolve", self.session_id, request_id, lambda: self._agents.ticketing.UpdateTicket(request)
         )
-        self._acknowledged("resolve", request_id, ticket_id, RESOLUTION, attempts)
+        self.acknowledged("resolve", request_id, ticket_id, RESOLUTION, attempts)
 
-    async def _outcome(self) -> conversation_pb2.Session:
+    async def outcome(self) -> conversation_pb2.Session:
         """Waits until the desk has said something to what was said last, but not for ever."""
         deadline = time.monotonic() + WAIT_FOR_OUTCOME_S
         while True:
@@ -245,7 +251,7 @@ class Conversation:
                 return session
             await asyncio.sleep(0.1)
 
-    async def _ticket(self) -> str:
+    async def ticket(self) -> str:
         deadline = time.monotonic() + WAIT_FOR_OUTCOME_S
         while time.monotonic() < deadline:
             session = await self._session()
@@ -261,7 +267,7 @@ class Conversation:
             "read",
             self.session_id,
             self._next("read"),
-            lambda: self._mesh.conversation.GetSession(request, metadata=self._metadata),
+            lambda: self._mesh.conversation.GetSession(request, metadata=self.metadata),
         )
         session: conversation_pb2.Session = answer.session
         return session
@@ -270,5 +276,5 @@ class Conversation:
         self._step += 1
         return f"{kind}-{self._name}-{self._step}"
 
-    def _acknowledged(self, kind: str, request_id: str, ref: str, content: str, attempts: int) -> None:
+    def acknowledged(self, kind: str, request_id: str, ref: str, content: str, attempts: int) -> None:
         self._ledger.acknowledged(Entry(kind, self.session_id, request_id, str(ref), content, time.time(), attempts))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import median
 
-from .controls import Control
-from .experiments import Result
+from .controls import CONTROLS
+from .experiments import ROADS
+from .places import places
+from .records import Record
+from .registry import TRIALS
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- written by `make faults` -->", "<!-- end -->"
@@ -17,93 +20,118 @@ BEGIN, END = "<!-- written by `make faults` -->", "<!-- end -->"
 RULE_OF_THREE = 3
 
 
-def write(
-    results: Sequence[Result],
-    controls: Sequence[tuple[Control, Result]],
-    fired: Mapping[str, int],
-    *,
-    seed: int,
-    path: Path = DOCUMENT,
-) -> None:
+def write(everything: Sequence[Record], *, path: Path = DOCUMENT) -> None:
     """Puts the tables between the marks of the document. Raises ValueError if it has none."""
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path} has no place for the tables")
-    path.write_text(before + BEGIN + "\n\n" + render(results, controls, fired, seed=seed) + "\n" + END + after)
+    path.write_text(before + BEGIN + "\n\n" + render(everything) + "\n" + END + after)
 
 
-def render(
-    results: Sequence[Result], controls: Sequence[tuple[Control, Result]], fired: Mapping[str, int], *, seed: int
-) -> str:
+def missing(everything: Sequence[Record]) -> list[str]:
+    """Experiments and controls that were not run, and places that never acted, by road."""
+    run = {(each.road, each.name) for each in everything}
+    wanted = [(road, each.name) for each in (*TRIALS, *CONTROLS) for road in each.roads]
+    found = [f"{road}: {name}: was not run" for road, name in wanted if (road, name) not in run]
+    for road in ROADS:
+        fired = _fired(everything, road)
+        found += [f"{road}: {name} never acted" for name in sorted(places_of(road) - fired.keys())]
+    return found
+
+
+def places_of(road: str) -> set[str]:
+    """The places that commands of this road come by."""
+    return {name for name in places() if road == "amqp" or not name.startswith("amqp.")}
+
+
+def render(everything: Sequence[Record]) -> str:
     """All tables as Markdown."""
-    faults = sum(each.faults for each in results)
-    operations = sum(each.verdict.operations for each in results)
-    wrong = sum(len(each.verdict.findings) for each in results)
+    experiments = sorted((each for each in everything if not each.finds), key=_order)
+    controls = [each for each in everything if each.finds]
+    faults = sum(each.faults for each in experiments)
+    kills = sum(count for each in experiments for count in (each.kills,))
+    operations = sum(each.operations for each in experiments)
+    wrong = sum(each.lost + each.duplicated + each.unexplained for each in experiments)
     bound = f"; none in {faults} bounds the rate at about {RULE_OF_THREE / faults:.1%} a fault" if not wrong else ""
     return "\n".join(
         [
-            f"{faults} faults, {operations} acknowledged operations, {wrong} findings{bound}. "
-            f"Seed {seed}, {os.cpu_count()} processors, {platform.system()} on {platform.machine()}.",
+            f"{faults} faults, of which {kills} killed a process; {operations} acknowledged operations, {wrong} "
+            f"findings{bound}. {os.cpu_count()} processors, {platform.system()} on {platform.machine()}.",
             "",
             *_table(
                 (
+                    "no.",
                     "experiment",
+                    "road",
                     "rounds",
-                    "faults fired",
-                    "conversations",
+                    "faults",
                     "acknowledged",
-                    "repeated calls",
                     "lost",
                     "duplicated",
                     "unexplained",
-                    "healthy again, median / worst (s)",
+                    "well again, median / worst (s)",
                     "quiet after load (s)",
-                    "longest wait (s)",
+                    "also seen",
                 ),
-                map(_line, results),
+                map(_line, experiments),
             ),
             "",
             "With a guard taken away, the suite must turn red:",
             "",
             *_table(
-                ("guard taken away", "faults fired", "must find", "lost", "duplicated", "unexplained", "red"),
-                (_control_line(control, result) for control, result in controls),
+                ("guard taken away", "road", "faults", "must find", "lost", "duplicated", "unexplained", "red"),
+                map(_control_line, controls),
             ),
             "",
             "How often each place acted:",
             "",
-            *_table(("place", "times"), ((f"`{name}`", str(count)) for name, count in sorted(fired.items()))),
+            *_table(("place", *ROADS), _place_lines(everything)),
             "",
         ]
     )
 
 
-def _line(result: Result) -> tuple[str, ...]:
-    verdict = result.verdict
+def _order(each: Record) -> tuple[int, str, str]:
+    return int(each.number.partition(",")[0] or 0), each.name, each.road
+
+
+def _line(each: Record) -> tuple[str, ...]:
     return (
-        result.name,
-        str(result.rounds),
-        str(result.faults),
-        str(result.sessions),
-        str(verdict.operations),
-        str(result.retries),
-        *_counts(result),
-        f"{median(result.back_s):.1f} / {max(result.back_s):.1f}" if result.back_s else "",
-        "never" if result.quiet_s is None else f"{result.quiet_s:.1f}",
-        f"{verdict.longest_wait_s:.1f}",
+        each.number,
+        each.name,
+        each.road,
+        str(each.rounds),
+        str(each.faults),
+        str(each.operations),
+        *_counts(each),
+        f"{each.back_median_s:.1f} / {each.back_worst_s:.1f}",
+        "" if each.quiet_s is None else f"{each.quiet_s:.1f}",
+        "; ".join(f"{name}: {value}" for name, value in each.measured.items()),
     )
 
 
-def _control_line(control: Control, result: Result) -> tuple[str, ...]:
-    red = "yes" if result.verdict.count(control.finds) else "NO"
-    return control.name, str(result.faults), control.finds, *_counts(result), red
+def _control_line(each: Record) -> tuple[str, ...]:
+    return each.name, each.road, str(each.faults), each.finds, *_counts(each), "yes" if each.holds else "NO"
 
 
-def _counts(result: Result) -> tuple[str, str, str]:
-    verdict = result.verdict
-    return str(verdict.count("lost")), str(verdict.count("duplicated")), str(verdict.count("unexplained"))
+def _counts(each: Record) -> tuple[str, str, str]:
+    return str(each.lost), str(each.duplicated), str(each.unexplained)
+
+
+def _place_lines(everything: Sequence[Record]) -> Iterable[tuple[str, ...]]:
+    fired = {road: _fired(everything, road) for road in ROADS}
+    for name in sorted(places()):
+        yield f"`{name}`", *(str(fired[road][name]) if name in places_of(road) else "" for road in ROADS)
+
+
+def _fired(everything: Sequence[Record], road: str) -> Counter[str]:
+    fired: Counter[str] = Counter()
+    for each in everything:
+        if each.road == road:
+            fired.update(each.places)
+    return fired
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

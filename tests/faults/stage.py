@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 from cli.commands.stack import ingest_samples
 from cli.stack import Stack, StackError, processes
@@ -22,10 +24,13 @@ from meshkit import failpoints
 from meshkit.identity import TokenSigner
 
 from ..stack import Live
+from .wire import End, Wire
 
 SABOTAGE = Path(__file__).parent / "sabotage"
 ORCHESTRATOR_LEASE_S = 3.0
 COMMAND_LEASE_S = 4.0
+REPUBLISH_AFTER_S = 8.0
+AMQP_HEARTBEAT_S = 2
 POLL_S = 0.02
 HEALTHY_TIMEOUT_S = 60.0
 
@@ -46,13 +51,15 @@ class Stage:
 
     live: Live
     folder: Path
-    kept: list[Firing] = field(default_factory=list)
-    """Firings of which the files are gone."""
     _serial: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def stack(self) -> Stack:
         return self.live.stack
+
+    @property
+    def road(self) -> str:
+        return self.stack.broker.road
 
     # -- failpoints ----------------------------------------------------------------------------------------------
 
@@ -125,10 +132,70 @@ class Stage:
             await self.restart(process)
 
     @asynccontextmanager
-    async def second(self, service: str) -> AsyncIterator[str]:
-        """Another process of a service beside the stack's own; yields where it answers."""
+    async def told(self, settings: Mapping[str, Mapping[str, str]]) -> AsyncIterator[None]:
+        """While the block runs, these processes have these variables in their environment."""
+        files = [self.folder / "settings" / _file_name(process) for process in settings]
+        for file, process in zip(files, settings, strict=True):
+            file.write_text(json.dumps(dict(settings[process])))
+        try:
+            await asyncio.gather(*map(self.restart, settings))
+            yield
+        finally:
+            for file in files:
+                file.unlink()
+            await asyncio.gather(*map(self.restart, settings))
+
+    @asynccontextmanager
+    async def wired(
+        self, processes: Iterable[str], peer: str, also: Mapping[str, Mapping[str, str]] | None = None
+    ) -> AsyncIterator[dict[str, Wire]]:
+        """While the block runs, these processes reach `peer` (postgres, rabbitmq, or a service) by a wire each, and
+        `also` have these variables."""
+        async with AsyncExitStack() as stack:
+            wires: dict[str, Wire] = {}
+            settings: dict[str, dict[str, str]] = {}
+            for process in processes:
+                variable, far, near = self._way(process, peer)
+                wires[process] = await stack.enter_async_context(Wire(far).open(near))
+                settings[process] = {
+                    **(also or {}).get(process, {}),
+                    variable: self._through(process, variable, wires[process]),
+                }
+            await stack.enter_async_context(self.told(settings))
+            yield wires
+
+    def _way(self, process: str, peer: str) -> tuple[str, End, End]:
+        """The variable that says where the peer is, and both ends of a wire to it."""
+        if peer == "postgres":
+            folder = self.folder / "wires" / process
+            folder.mkdir(exist_ok=True, parents=True)
+            return "GROUNDLINE_DATABASE_URL", self._socket(), folder / self._socket().name
+        if peer == "rabbitmq":
+            return "GROUNDLINE_AMQP_URL", self.stack.ports.broker[0], 0
+        return f"GROUNDLINE_{peer.upper()}_TARGET", self.stack.ports.grpc(peer), 0
+
+    def _socket(self) -> Path:
+        (folder,) = parse_qs(urlsplit(self.stack.database_url()).query)["host"]
+        return next(Path(folder).glob(".s.PGSQL.*[0-9]"))
+
+    def _through(self, process: str, variable: str, wire: Wire) -> str:
+        if isinstance(wire.near, Path):
+            url = self.stack.env_for(process)[variable]
+            return f"{url.partition('?')[0]}?host={quote(str(wire.near.parent))}"
+        if variable == "GROUNDLINE_AMQP_URL":
+            return self.stack.env_for(process)[variable].replace(f":{self.stack.ports.broker[0]}/", f":{wire.near}/")
+        return wire.target
+
+    @asynccontextmanager
+    async def second(self, service: str, **variables: str) -> AsyncIterator[str]:
+        """Another process of a service beside the stack's own, with these variables; yields where it answers."""
         target = f"127.0.0.1:{choose_ports(0, None).grpc(service)}"
-        environment = {**self.stack.env_for(service), **environment_of(self.folder), "GROUNDLINE_LISTEN": target}
+        environment = {
+            **self.stack.env_for(service),
+            **environment_of(self.folder),
+            **variables,
+            "GROUNDLINE_LISTEN": target,
+        }
         # The stack's own has that port.
         del environment["GROUNDLINE_METRICS_LISTEN"]
         process = await asyncio.create_subprocess_exec(
@@ -155,6 +222,12 @@ class Stage:
             os.kill(pid, signal.SIGCONT)
 
 
+def _file_name(process: str) -> str:
+    """What `sabotage/` looks for in a process: the words after `-m`."""
+    service = next(each for each in processes.SERVICES if each.name == process)
+    return "-".join((service.module, *service.arguments))
+
+
 def environment_of(folder: Path) -> dict[str, str]:
     """What the processes of a stage are started with, beside what every stack's are."""
     return {
@@ -164,18 +237,20 @@ def environment_of(folder: Path) -> dict[str, str]:
         # A worker that died is made up for when its lease ends. Short ones let more faults into a minute.
         "GROUNDLINE_LEASE_S": str(ORCHESTRATOR_LEASE_S),
         "GROUNDLINE_COMMAND_LEASE_S": str(COMMAND_LEASE_S),
+        "GROUNDLINE_AMQP_REPUBLISH_AFTER_S": str(REPUBLISH_AFTER_S),
+        "GROUNDLINE_AMQP_HEARTBEAT_S": str(AMQP_HEARTBEAT_S),
     }
 
 
 @contextmanager
-def open_stage() -> Iterator[Stage]:
-    """Starts a stack with the sample knowledge; it is gone at the end."""
+def open_stage(road: str = "embedded") -> Iterator[Stage]:
+    """Starts a stack with the sample knowledge, on the embedded or the amqp road; it is gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="groundline-faults-"))
     # PostgreSQL's account must get through to its files; what is private below is in private folders.
     folder.chmod(0o711)
-    for part in (failpoints.ARMED, failpoints.FIRED, "sabotage"):
+    for part in (failpoints.ARMED, failpoints.FIRED, "sabotage", "settings"):
         (folder / part).mkdir()
-    stack = Stack(folder / "home", edge_port=0)
+    stack = Stack(folder / "home", edge_port=0, road=road)
     before = dict(os.environ)
     os.environ.update(environment_of(folder))
     try:

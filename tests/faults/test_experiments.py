@@ -2,11 +2,11 @@
 
 import pytest
 
-from . import frozen
-from .__main__ import OTHER_ROADS
+from . import frozen, identity, network
 from .controls import CONTROLS, Control
-from .experiments import EXPERIMENTS, SUBSET, Experiment, run
-from .places import places
+from .experiments import Trial, struck
+from .processes import EXPERIMENTS, SUBSET
+from .report import places_of
 from .stage import Stage
 from .strikes import At
 
@@ -14,21 +14,20 @@ pytestmark = pytest.mark.timeout(240)
 SEED = 7
 # The other guards are taken away by `make faults`.
 CONTROLS_HERE = [each for each in CONTROLS if each.name.startswith(("callers", "no fence", "commands are marked"))]
+TRIALS_HERE = (
+    *(struck("", each) for each in SUBSET),
+    frozen.TRIAL,
+    *(each for each in (*network.TRIALS, *identity.TRIALS) if each.number in ("9", "16")),
+)
 
 
-@pytest.mark.parametrize("experiment", SUBSET, ids=lambda each: each.name)
-async def test_nothing_acknowledged_is_lost_or_done_twice(stage: Stage, experiment: Experiment) -> None:
-    result = await run(stage, experiment, seed=SEED)
-    assert result.faults == len(experiment.strikes)
+@pytest.mark.parametrize("trial", TRIALS_HERE, ids=lambda each: each.name)
+async def test_nothing_acknowledged_is_lost_or_done_twice(stage: Stage, trial: Trial) -> None:
+    result = await trial.run(stage, seed=SEED)
+    assert result.faults > 0
     assert result.verdict.operations > 0
     assert result.verdict.clean, result.verdict.words()
     assert result.quiet_s is not None
-
-
-async def test_a_turn_whose_lease_passed_to_another_changes_nothing(stage: Stage) -> None:
-    result = await frozen.run(stage, seed=SEED)
-    assert result.verdict.operations == 1
-    assert result.verdict.clean, result.verdict.words()
 
 
 @pytest.mark.parametrize("control", CONTROLS_HERE, ids=lambda each: each.name)
@@ -38,7 +37,6 @@ async def test_without_its_guard_the_suite_turns_red(stage: Stage, control: Cont
 
 
 def test_every_place_has_an_experiment() -> None:
-    struck = {each.place for experiment in EXPERIMENTS for each in experiment.strikes if isinstance(each, At)}
-    known = {name for name in places() if not name.startswith(OTHER_ROADS)}
-    assert known == struck
+    struck_at = {each.place for experiment in EXPERIMENTS for each in experiment.strikes if isinstance(each, At)}
+    assert struck_at == places_of("embedded")
     assert len(CONTROLS_HERE) == 3

@@ -2,10 +2,13 @@
 
 Found by every Python process of the suite's stack through PYTHONPATH; does nothing but where a file of the folder
 GROUNDLINE_SABOTAGE bears the name of one of the functions below. The product itself has no such switch.
+
+It also gives a process the variables that the suite has for it (a proxy in the place of a peer, a clock that is wrong).
 """
 
 import importlib.abc
 import importlib.machinery
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -60,11 +63,126 @@ def done_before_handled(rows: Any) -> None:
     rows.claim = hasty
 
 
+def cursor_on(rows: Any) -> None:
+    """The relay looks only beyond the last id that it has seen, as queues with a cursor do."""
+    claim, seen = rows.claim, {}
+
+    async def beyond(conn: Any, free: Any, **given: Any) -> Any:
+        found = []
+        for each in sorted(await claim(conn, free, **given), key=lambda each: each.outbox_id):
+            if each.outbox_id < seen.get(each.type, each.outbox_id):
+                await rows.retry(conn, each, error="behind the cursor", after_s=3600)
+            else:
+                seen[each.type] = each.outbox_id
+                found.append(each)
+        return found
+
+    rows.claim = beyond
+
+
+def skip_locked_off(rows: Any) -> None:
+    """The relay waits for rows that others have locked."""
+    texts = dict(rows._queries)
+    texts["claim_outbox"] = texts["claim_outbox"].replace("for update skip locked", "for update")
+    rows._queries = type(rows._queries)(texts)
+
+
+def lease_by_own_clock(rows: Any) -> None:
+    """Whether a command's lease has ended is told by the worker's own clock, and by no other."""
+    import time
+
+    texts = dict(rows._queries)
+    original = texts["claim_outbox"]
+
+    async def claim(conn: Any, free: Any, **given: Any) -> Any:
+        here = f"to_timestamp({time.time()})"
+        texts["claim_outbox"] = original.replace("o.lease_expires_at <= now()", f"o.lease_expires_at <= {here}")
+        rows._queries = type(rows._queries)(texts)
+        return await honest(conn, free, **given)
+
+    honest, rows.claim = rows.claim, claim
+
+
+def request_owner_off(repeatable: Any) -> None:
+    """A request_id is one for everybody who calls."""
+    key = repeatable.RequestKey
+    of = key.of.__func__
+
+    def ownerless(cls: Any, request: Any, request_id: str, by: Any) -> Any:
+        made = of(cls, request, request_id, by)
+        return made and cls("everybody", made.request_id, made.sha256)
+
+    key.of = classmethod(ownerless)
+
+
+def stream_polling_off(following: Any) -> None:
+    """Readers are woken by notifications alone."""
+
+    async def nothing(self: Any) -> None:
+        return None
+
+    following.Following.poll = nothing
+
+
+def mandatory_off(publisher: Any) -> None:
+    """What no queue takes is confirmed like everything else."""
+    import aio_pika
+
+    publish = aio_pika.Exchange.publish
+
+    async def careless(self: Any, *given: Any, mandatory: bool = True, **more: Any) -> Any:
+        return await publish(self, *given, mandatory=False, **more)
+
+    aio_pika.Exchange.publish = careless
+
+
+def last_event_id_off(servicer: Any) -> None:
+    """A reader that comes back is shown the conversation from its start."""
+    servicer._last_event_id = lambda context: 0
+
+
+def verdicts_mad(judgement: Any) -> None:
+    """The evaluator gives verdicts that are none, raises, and dies."""
+    judge, turn = judgement.judge, iter(range(1 << 60))
+
+    def mad(*given: Any) -> Any:
+        verdict, number = judge(*given), next(turn) % 16
+        verdict.decision, verdict.reason = 1, 0
+        match number:
+            case 15:
+                os.kill(os.getpid(), 9)
+            case 3 | 11:
+                raise RuntimeError("mad")
+            case 1 | 7:
+                verdict.decision = 99
+            case 5 | 13:
+                verdict.reason = 999
+            case _:
+                verdict.confidence = float("nan")
+        return verdict
+
+    judgement.judge = mad
+
+
+def plausibility_off(peers: Any) -> None:
+    """Whatever the evaluator says is believed."""
+    peers._implausible = lambda verdict: ""
+
+
 GUARDS: dict[str, tuple[str, Callable[[Any], None]]] = {
     "fence_off": ("svc_orchestrator.store", fence_off),
     "reply_by_comment_off": ("svc_orchestrator.store", reply_by_comment_off),
     "ticket_by_key_off": ("svc_ticketing.store", ticket_by_key_off),
     "done_before_handled": ("meshkit.outbox.rows", done_before_handled),
+    "cursor_on": ("meshkit.outbox.rows", cursor_on),
+    "skip_locked_off": ("meshkit.outbox.rows", skip_locked_off),
+    "lease_by_own_clock": ("meshkit.outbox.rows", lease_by_own_clock),
+    "request_owner_off": ("svc_ticketing.repeatable", request_owner_off),
+    "mandatory_off": ("meshkit.amqp.publisher", mandatory_off),
+    "last_event_id_off": ("svc_gateway.servicer", last_event_id_off),
+    "verdicts_mad": ("svc_evaluator.judgement", verdicts_mad),
+    "plausibility_off": ("svc_orchestrator.peers", plausibility_off),
+    "stream_polling_off": ("svc_gateway.following", stream_polling_off),
 }
 
 
@@ -93,8 +211,19 @@ class _Saboteur(importlib.abc.MetaPathFinder):
         return spec
 
 
+def _take_settings(file: Path) -> None:
+    if file.exists():
+        os.environ.update(json.loads(file.read_text()))
+
+
 _folder = os.environ.get("GROUNDLINE_SABOTAGE")
 if _folder:
+    _words = sys.orig_argv[sys.orig_argv.index("-m") + 1 :] if "-m" in sys.orig_argv else ["?"]
+    _take_settings(Path(_folder).with_name("settings") / "-".join(_words))
+    if os.environ.get("GROUNDLINE_SABOTAGE_CLOCK_S"):
+        from wrong_clock import set_wrong
+
+        set_wrong(float(os.environ["GROUNDLINE_SABOTAGE_CLOCK_S"]))
     _wanted = {module: remove for name, (module, remove) in GUARDS.items() if (Path(_folder) / name).exists()}
     if _wanted:
         sys.meta_path.insert(0, _Saboteur(_wanted))

@@ -171,22 +171,28 @@ class AddTicketComment(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The conversation (UUID)."""
     message_id: _builtins.str
     """The message (UUID)."""
     body: _builtins.str
     """The words."""
+    ticket_id: _builtins.str
+    """The ticket (UUID) that the conversation had when this was said; empty if it had none yet. By the time that the
+    command is handled, the conversation may have been resolved and wait for another one.
+    """
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         message_id: _builtins.str = ...,
         body: _builtins.str = ...,
+        ticket_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "message_id", b"message_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "message_id", b"message_id", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

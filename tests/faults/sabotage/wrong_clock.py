@@ -1,0 +1,26 @@
+"""A process' own clock, set wrong before anything has looked at it. The database's clock stays right."""
+
+import datetime
+import time
+
+
+def set_wrong(offset_s: float) -> None:
+    """From now on `time.time` and `datetime.now` are off by so many seconds; monotonic clocks are as they were."""
+    true_time, true_time_ns, true_datetime = time.time, time.time_ns, datetime.datetime
+
+    class Wrong(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, true_datetime)
+
+    class WrongDatetime(true_datetime, metaclass=Wrong):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            return true_datetime.fromtimestamp(true_time() + offset_s, tz)
+
+        @classmethod
+        def utcnow(cls) -> datetime.datetime:
+            return cls.now(datetime.UTC).replace(tzinfo=None)
+
+    time.time = lambda: true_time() + offset_s
+    time.time_ns = lambda: true_time_ns() + int(offset_s * 1e9)
+    datetime.datetime = WrongDatetime  # type: ignore[misc]
