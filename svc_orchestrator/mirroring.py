@@ -15,7 +15,7 @@ async def mirror(conn: Connection, session: SessionRow, burst: Sequence[MessageR
             session_id=str(session.session_id),
             message_id=str(message.message_id),
             body=message.content,
-            ticket_id=str(session.ticket_id) if session.ticket_id else "",
+            ticket_id=str(session.ticket_id) if session.ticket_id else None,
         )
         await outbox.put(
             conn,

@@ -159,7 +159,7 @@ async def not_published_again(stage: Stage, result: Result) -> None:
 
 
 def _never_again(stage: Stage) -> AbstractAsyncContextManager[None]:
-    return stage.told(dict.fromkeys(WORKERS, {"GROUNDLINE_AMQP_REPUBLISH_AFTER_S": "3600"}))
+    return stage.told({each: {"GROUNDLINE_AMQP_REPUBLISH_AFTER_S": "3600"} for each in WORKERS})
 
 
 def _erase(stage: Stage) -> None:

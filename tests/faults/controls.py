@@ -195,7 +195,5 @@ CONTROLS = (
         broker.without_mandatory,
         broker.AMQP,
     ),
-    Control(
-        "what was published is left to the broker, and it is erased", "lost", broker.not_published_again, broker.AMQP
-    ),
+    Control("what was published is left to a broker that is erased", "lost", broker.not_published_again, broker.AMQP),
 )

@@ -63,9 +63,11 @@ async def _with_model(
             "GROUNDLINE_CHAT_MODEL": "scripted",
             "GROUNDLINE_DRAFT_TIMEOUT_S": str(draft_timeout_s),
         }
-        async with stage.told({"orchestrator": settings}):
-            async with under_load(stage, result, most_sessions=24 * result.rounds) as load:
-                await load.finished.wait()
+        async with (
+            stage.told({"orchestrator": settings}),
+            under_load(stage, result, most_sessions=24 * result.rounds) as load,
+        ):
+            await load.finished.wait()
     async with stage.live.owner() as conn:
         reasons = {row["reason"]: row["turns"] for row in await conn.fetch(_REASONS, load.ledger.sessions)}
         shown = await conn.fetchval(_SHOWN, load.ledger.sessions, f"%{_MARK}%")
@@ -89,9 +91,11 @@ def _misbehaving(kinds: Sequence[tuple[str, Scripted]], result: Result) -> Calla
 async def evaluator_mad(stage: Stage, result: Result) -> None:
     """30: the evaluator dies, raises, and gives verdicts with NaN, with a decision and with a reason that there are
     not. Nothing passes."""
-    async with stage.without("verdicts_mad", "evaluator"):
-        async with under_load(stage, result, most_sessions=30 * result.rounds) as load:
-            await load.finished.wait()
+    async with (
+        stage.without("verdicts_mad", "evaluator"),
+        under_load(stage, result, most_sessions=30 * result.rounds) as load,
+    ):
+        await load.finished.wait()
     async with stage.live.owner() as conn:
         reasons = {row["reason"]: row["turns"] for row in await conn.fetch(_REASONS, load.ledger.sessions)}
         answered = await conn.fetchval(_ANSWERED, load.ledger.sessions)

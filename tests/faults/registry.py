@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import broker, database, frozen, identity, models, network, overload, processes, streams
+from . import broker, database, frozen, identity, models, network, overload, poison, processes, streams, upheavals
 from .experiments import Trial
 
 TRIALS: tuple[Trial, ...] = (
@@ -14,5 +14,7 @@ TRIALS: tuple[Trial, ...] = (
     *models.TRIALS,
     *streams.TRIALS,
     *overload.TRIALS,
+    *upheavals.TRIALS,
+    *poison.TRIALS,
     frozen.TRIAL,
 )

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -51,6 +52,7 @@ class Stage:
 
     live: Live
     folder: Path
+    disk: Path | None = None
     _serial: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -228,6 +230,25 @@ def _file_name(process: str) -> str:
     return "-".join((service.module, *service.arguments))
 
 
+@asynccontextmanager
+async def another_stage(road: str, *, replicas: int = 1, disk_mib: int | None = None) -> AsyncIterator[Stage]:
+    """A stage beside the one that stands, for what would leave no other as it was."""
+    opening = open_stage(road, replicas=replicas, disk_mib=disk_mib)
+    stage = await asyncio.to_thread(opening.__enter__)
+    try:
+        yield stage
+    finally:
+        await asyncio.to_thread(opening.__exit__, None, None, None)
+
+
+def _mount(folder: Path, size_mib: int) -> Path:
+    """A file system in memory. Only root may, and not on every machine."""
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0o711)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder)], check=True)
+    return folder
+
+
 def environment_of(folder: Path) -> dict[str, str]:
     """What the processes of a stage are started with, beside what every stack's are."""
     return {
@@ -243,14 +264,18 @@ def environment_of(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def open_stage(road: str = "embedded") -> Iterator[Stage]:
-    """Starts a stack with the sample knowledge, on the embedded or the amqp road; it is gone at the end."""
+def open_stage(road: str = "embedded", *, replicas: int = 1, disk_mib: int | None = None) -> Iterator[Stage]:
+    """Starts a stack with the sample knowledge, on the embedded or the amqp road; it is gone at the end.
+
+    With `disk_mib`, PostgreSQL's files are on a file system of their own that is no larger, at `Stage.disk`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="groundline-faults-"))
     # PostgreSQL's account must get through to its files; what is private below is in private folders.
     folder.chmod(0o711)
     for part in (failpoints.ARMED, failpoints.FIRED, "sabotage", "settings"):
         (folder / part).mkdir()
-    stack = Stack(folder / "home", edge_port=0, road=road)
+    disk = _mount(folder / "home" / "pgdata", disk_mib) if disk_mib else None
+    stack = Stack(folder / "home", edge_port=0, road=road, replicas=replicas)
     before = dict(os.environ)
     os.environ.update(environment_of(folder))
     try:
@@ -261,9 +286,11 @@ def open_stage(road: str = "embedded") -> Iterator[Stage]:
             os.environ.clear()
             os.environ.update(before)
         ingest_samples(stack)
-        yield Stage(Live(stack, TokenSigner.from_file(stack.home.signing_key)), folder)
+        yield Stage(Live(stack, TokenSigner.from_file(stack.home.signing_key)), folder, disk)
     finally:
         stack.destroy()
+        if disk:
+            subprocess.run(["umount", "--lazy", str(disk)], check=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

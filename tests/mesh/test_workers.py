@@ -151,6 +151,19 @@ async def test_a_message_waits_for_the_ticket_before_it_is_mirrored(delivery: Me
     )
 
 
+async def test_a_message_goes_to_the_ticket_that_it_was_said_to(delivery: Mesh) -> None:
+    """The conversation may wait for another ticket by now, whose command waits behind this one."""
+    session, ticket_id, message = uuid(), uuid(), uuid()
+    await delivery.done(
+        commands.AddTicketComment(session_id=session, message_id=message, body="and now?", ticket_id=ticket_id),
+        "add_ticket_comment",
+        f"comment:{message}",
+    )
+    (comment,) = delivery.peers.asked("CreateComment")
+    assert comment.ticket_id == ticket_id
+    assert delivery.peers.asked("GetSession") == []
+
+
 async def test_replies_resolutions_and_takeovers_are_passed_on(delivery: Mesh) -> None:
     session, ticket, comment = uuid(), uuid(), uuid()
     reply = commands.MirrorReply(

@@ -136,6 +136,38 @@ def mandatory_off(publisher: Any) -> None:
     aio_pika.Exchange.publish = careless
 
 
+def poison(create_ticket: Any) -> None:
+    """No guard, but commands that do harm: what a customer said decides which."""
+    work = create_ticket.CreateTicket.work
+
+    async def poisoned(self: Any, command: Any, attempt: Any) -> Any:
+        words = command.ticket.transcript[-1].content if command.ticket.transcript else ""
+        if "poison by crash" in words:
+            os.kill(os.getpid(), 9)
+        if "poison by raise" in words:
+            raise ValueError(words)
+        if "poison by nack" in words:
+            from meshkit.outbox import Retry
+
+            return Retry("poison")
+        return await work(self, command, attempt)
+
+    create_ticket.CreateTicket.work = poisoned
+
+
+def writes_new_column(store: Any) -> None:
+    """No guard, but the next release: it writes a column that this one doesn't know."""
+    texts = dict(store.queries)
+    head, tail = "role, content, request_id)", "'customer', $3, $4 FROM session"
+    assert head in texts["post_message"] and tail in texts["post_message"]
+    texts["post_message"] = (
+        texts["post_message"]
+        .replace(head, head[:-1] + ", next_release)")
+        .replace(tail, tail.replace("$4", "$4, 'yes'"))
+    )
+    store.queries = type(store.queries)(texts)
+
+
 def last_event_id_off(servicer: Any) -> None:
     """A reader that comes back is shown the conversation from its start."""
     servicer._last_event_id = lambda context: 0
@@ -178,6 +210,8 @@ GUARDS: dict[str, tuple[str, Callable[[Any], None]]] = {
     "skip_locked_off": ("meshkit.outbox.rows", skip_locked_off),
     "lease_by_own_clock": ("meshkit.outbox.rows", lease_by_own_clock),
     "request_owner_off": ("svc_ticketing.repeatable", request_owner_off),
+    "poison": ("svc_workers.create_ticket", poison),
+    "writes_new_column": ("svc_gateway.store", writes_new_column),
     "mandatory_off": ("meshkit.amqp.publisher", mandatory_off),
     "last_event_id_off": ("svc_gateway.servicer", last_event_id_off),
     "verdicts_mad": ("svc_evaluator.judgement", verdicts_mad),

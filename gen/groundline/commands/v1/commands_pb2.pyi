@@ -179,7 +179,7 @@ class AddTicketComment(_message.Message):
     body: _builtins.str
     """The words."""
     ticket_id: _builtins.str
-    """The ticket (UUID) that the conversation had when this was said; empty if it had none yet. By the time that the
+    """The ticket (UUID) that the conversation had when this was said, if it had one already. By the time that the
     command is handled, the conversation may have been resolved and wait for another one.
     """
     def __init__(
@@ -188,13 +188,15 @@ class AddTicketComment(_message.Message):
         session_id: _builtins.str = ...,
         message_id: _builtins.str = ...,
         body: _builtins.str = ...,
-        ticket_id: _builtins.str = ...,
+        ticket_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "message_id", b"message_id", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id", "body", b"body", "message_id", b"message_id", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__ticket_id: _TypeAlias = _typing.Literal["ticket_id"]  # noqa: Y015
+    _WhichOneofArgType__ticket_id: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ticket_id) -> _WhichOneofReturnType__ticket_id | None: ...
 
 Global___AddTicketComment: _TypeAlias = AddTicketComment  # noqa: Y015
 
