@@ -1,6 +1,5 @@
 """Whole questions on a folder of knowledge like `samples/`: answered rightly, refused rightly, answered wrongly."""
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evals import metrics
-from evals.desk import AT_ONCE, Progress
+from evals.desk import Progress, all_of
 from evals.sets import SetUnusable
 from evals.turns import Turn, Turns
 from svc_retrieval.properties import Submission
@@ -92,17 +91,12 @@ def read_knowledge(folder: Path) -> list[Submission]:
 async def converse(turns: Turns, questions: Sequence[Asked], progress: Progress) -> list[Outcome]:
     """Asks every question in a conversation of its own; outcomes in the questions' order."""
     outcomes: dict[int, Outcome] = {}
-    waiting = iter(enumerate(questions))
 
-    async def work() -> None:
-        for index, asked in waiting:
-            turn = await turns.take(asked.question, groups=asked.groups)
-            outcomes[index] = Outcome(asked, turn)
-            progress("asking", len(outcomes), len(questions))
+    async def ask(numbered: tuple[int, Asked]) -> None:
+        index, asked = numbered
+        outcomes[index] = Outcome(asked, await turns.take(asked.question, groups=asked.groups))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(work())
+    await all_of(list(enumerate(questions)), ask, "asking", progress)
     return [outcomes[index] for index in range(len(questions))]
 
 

@@ -4,15 +4,17 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from db.bootstrap import DATABASE, OWNER, create_database
 from db.migrate import migrate
 from db.postgres import PostgresServer
 from groundline.commands.v1 import commands_pb2 as commands
+from meshkit.errors import InvalidRequest
 from meshkit.ids import new_id
 from meshkit.models.embeddings import Embedder, open_embedder
 from meshkit.objects import ObjectStore, open_store
@@ -35,6 +37,7 @@ PUBLIC = ("public",)
 EVERYTHING = 1000
 AT_ONCE = 4
 
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
@@ -68,19 +71,16 @@ class Desk:
 
         Raises IngestionFailed where the worker would try again, and what `Documents.create` raises.
         """
-        waiting = iter(submissions)
-        done = 0
+        refused = 0
 
-        async def work() -> None:
-            nonlocal done
-            for submission in waiting:
+        async def write(submission: Submission) -> None:
+            nonlocal refused
+            try:
                 await self._write(submission)
-                done += 1
-                progress("ingesting", done, len(submissions))
+            except InvalidRequest:
+                refused += 1
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(work())
+        await all_of(submissions, write, "ingesting", progress)
         failed = await self._documents.page(
             Audience((), sees_everything=True),
             knowledge_base=BASE,
@@ -89,7 +89,7 @@ class Desk:
             after=None,
             limit=len(submissions) + 1,
         )
-        return len(failed)
+        return refused + len(failed)
 
     async def _write(self, submission: Submission) -> None:
         request = Request("CreateDocument", "evals", "", b"")
@@ -102,6 +102,28 @@ class Desk:
     async def search(self, query: str, groups: Sequence[str] = PUBLIC) -> Result:
         """All that both legs find, in the order of the search."""
         return await self._search.run(query, knowledge_base=BASE, groups=groups, top_k=EVERYTHING)
+
+
+async def all_of(items: Sequence[T], work: Callable[[T], Awaitable[None]], phase: str, progress: Progress) -> None:
+    """Does `work` for every item, AT_ONCE at a time. The first failure ends it and is raised as it is."""
+    waiting = iter(items)
+    done = 0
+
+    async def loop() -> None:
+        nonlocal done
+        for item in waiting:
+            await work(item)
+            done += 1
+            progress(phase, done, len(items))
+
+    progress(phase, 0, len(items))
+    tasks = [asyncio.create_task(loop()) for _ in range(AT_ONCE)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def first(result: Result, count: int) -> Result:

@@ -51,6 +51,10 @@ def measure(claims: Sequence[LabelledClaim], policy: Policy) -> dict[str, Any]:
             len(labelled),
             lambda at: metrics.balanced_accuracy(scores[at][truth[at]], scores[at][~truth[at]], shipped),
         ),
+        "passed": int((scores >= shipped).sum()),
+        "wrongly_passed": int((scores[~truth] >= shipped).sum()),
+        "refusal_precision": metrics.mean((~truth[scores < shipped]).astype(float).tolist()),
+        "refusal_recall": metrics.mean((scores[~truth] < shipped).astype(float).tolist()),
         "passes_though_unsupported": metrics.mean((scores[~truth] >= shipped).astype(float).tolist()),
     }
     if dev.any() and not dev.all():

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evals import grounding
-from evals.desk import AT_ONCE, PUBLIC, Desk, Progress
+from evals.desk import PUBLIC, Desk, Progress, all_of
 from evals.ranking import LEXICAL, VECTOR, RankingFigures
 from evals.refusal import RefusalFigures
 from evals.sets import EvalSet, Query
+from evals.submitting import Corpus, to_corpus
 from evals.turns import Turns
 from svc_orchestrator.understanding import understand
-from svc_retrieval.properties import Submission
 
 
 @dataclass
@@ -32,12 +32,9 @@ async def measure(desk: Desk, eval_set: EvalSet, progress: Progress) -> Measured
     turns = Turns(desk)
     measured = Measured(eval_set, config_ids=dict(turns.config_ids))
     if eval_set.documents and eval_set.queries:
-        submissions = [
-            Submission("default", each.doc_id, "text/plain", each.text.encode(), title=each.title)
-            for each in eval_set.documents
-        ]
-        measured.unreadable = await desk.ingest(submissions, progress)
-        await _ask(desk, turns, measured, progress)
+        corpus = to_corpus(eval_set.documents)
+        measured.unreadable = await desk.ingest(corpus.submissions, progress)
+        await _ask(desk, turns, corpus, measured, progress)
     if eval_set.claims:
         progress("judging claims", 0, len(eval_set.claims))
         measured.grounding = await asyncio.to_thread(grounding.measure, eval_set.claims, turns.policy)
@@ -45,33 +42,24 @@ async def measure(desk: Desk, eval_set: EvalSet, progress: Progress) -> Measured
     return measured
 
 
-async def _ask(desk: Desk, turns: Turns, measured: Measured, progress: Progress) -> None:
-    queries = measured.eval_set.queries
-    done = 0
-    waiting = iter(queries)
+async def _ask(desk: Desk, turns: Turns, corpus: Corpus, measured: Measured, progress: Progress) -> None:
+    async def ask(query: Query) -> None:
+        await _ask_one(desk, turns, corpus, measured, query)
 
-    async def work() -> None:
-        nonlocal done
-        for query in waiting:
-            await _ask_one(desk, turns, measured, query)
-            done += 1
-            progress("asking", done, len(queries))
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(work())
+    await all_of(measured.eval_set.queries, ask, "asking", progress)
 
 
-async def _ask_one(desk: Desk, turns: Turns, measured: Measured, query: Query) -> None:
-    standalone = understand([query.text], query.history).standalone_query if query.history else query.text
-    result = await desk.search(standalone, PUBLIC)
+async def _ask_one(desk: Desk, turns: Turns, corpus: Corpus, measured: Measured, query: Query) -> None:
+    # As in a conversation: one question alone is shortened, one with a history made to stand alone.
+    result = await desk.search(understand([query.text], query.history).standalone_query, PUBLIC)
     measured.config_ids.update(retrieval=result.config_id, embedding_model=result.embedding_model)
     gains = measured.eval_set.relevant.get(query.query_id, {})
     if gains:
-        measured.ranking.count(result, gains)
+        measured.ranking.count(result, gains, corpus.doc_ids)
     if query.answerable is not None:
         turn = await turns.take(query.text, earlier=query.history, found=result)
-        measured.refusal.count(query, turn, gains, measured.eval_set.answers.get(query.query_id, ()))
+        cited = {corpus.doc_ids[uri] for uri in turn.cited}
+        measured.refusal.count(query, turn, cited, gains, measured.eval_set.answers.get(query.query_id, ()))
 
 
 def by_leg(measured: Measured) -> dict[str, float]:

@@ -20,10 +20,10 @@ class RankingFigures:
         default_factory=lambda: {leg: {name: [] for name in NAMES} for leg in LEGS}
     )
 
-    def count(self, result: Result, gains: Mapping[str, float]) -> None:
-        """Counts one search against its judgments."""
+    def count(self, result: Result, gains: Mapping[str, float], doc_ids: Mapping[str, str]) -> None:
+        """Counts one search against its judgments; `doc_ids` names the page of each uri."""
         for leg in LEGS:
-            ranked = pages(in_order(result, leg))
+            ranked = pages(in_order(result, leg), doc_ids)
             found = self.values[leg]
             found["ndcg_at_10"].append(metrics.ndcg(ranked, gains, 10))
             found["hit_at_1"].append(metrics.hit(ranked, gains, 1))
@@ -45,6 +45,6 @@ def in_order(result: Result, leg: str) -> Sequence[Found]:
     return result.found
 
 
-def pages(found: Iterable[Found]) -> list[str]:
+def pages(found: Iterable[Found], doc_ids: Mapping[str, str]) -> list[str]:
     """The pages, each where its best passage stands."""
-    return list(dict.fromkeys(each.passage.uri for each in found))
+    return list(dict.fromkeys(doc_ids[each.passage.uri] for each in found))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +30,11 @@ class RefusalFigures:
     cases: list[Judged] = field(default_factory=list)
     gold: list[float] = field(default_factory=list)
 
-    def count(self, query: Query, turn: Turn, gains: Mapping[str, float], answers: Sequence[str]) -> None:
-        """Counts one turn."""
-        relevant = not gains or any(uri in gains for uri in turn.cited)
+    def count(
+        self, query: Query, turn: Turn, cited: Collection[str], gains: Mapping[str, float], answers: Sequence[str]
+    ) -> None:
+        """Counts one turn, whose answer cites the pages `cited`."""
+        relevant = not gains or any(page in gains for page in cited)
         self.cases.append(Judged(query, turn, turn.answered and query.answerable is True and relevant))
         if turn.answered and query.answerable and answers:
             self.gold.append(gold_recall(turn.answer, answers))

@@ -1,21 +1,25 @@
 """Question sets in a folder: documents, questions, judgments, answers and claims, all as JSON lines or TSV."""
 
 import hashlib
-import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from evals.set_files import SetUnusable, answerable_of, judgments, rows, supported_of, text_of, there
+
+__all__ = ["DEV", "SEED", "TEST", "Document", "EvalSet", "LabelledClaim", "Query", "SetUnusable", "part_of", "read_set"]
+
 DEV, TEST = "dev", "test"
 SEED = 20_261_122
+_CUSTOMER = frozenset({"user", "customer", "human", "questioner", "client", "visitor"})
+_OTHERS = frozenset({"agent", "assistant", "bot", "system", "answerer", "model"})
+_SPEAKER = re.compile(r"^\|?(\w+)\|?\s*:\s*")
 
 T = TypeVar("T")
-
-
-class SetUnusable(Exception):
-    """The folder holds no set that can be read; the message names the file, the line and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ class LabelledClaim:
 
 @dataclass(frozen=True, slots=True)
 class EvalSet:
-    """A set. `relevant` are judged documents with their gain (> 0), `answers` right answers, each by query id."""
+    """A set. `relevant` are judged documents with their gain (> 0), `answers` right answers, each by query id.
+
+    `remarks` say what in the folder was left out, or taken otherwise than it was perhaps meant.
+    """
 
     name: str
     documents: Sequence[Document]
@@ -63,6 +70,7 @@ class EvalSet:
     relevant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     claims: Sequence[LabelledClaim] = ()
+    remarks: Sequence[str] = ()
 
     def sampled(self, most: int, *, part: str = "", seed: int = SEED) -> "EvalSet":
         """At most `most` queries and claims (0: all) of one part ("": both), the same for the same seed."""
@@ -77,85 +85,103 @@ def part_of(key: str) -> str:
 
 
 def read_set(folder: Path) -> EvalSet:
-    """Reads what there is of `corpus.jsonl`, `queries.jsonl`, `qrels.tsv`, `answers.jsonl` and `claims.jsonl`.
+    """Reads what there is of `corpus.jsonl`, `queries.jsonl`, `qrels.tsv`, `answers.jsonl` and `claims.jsonl`, each as
+    it is or gzipped (`corpus.jsonl.gz`).
 
-    Raises SetUnusable where there are neither claims nor a corpus with queries, and for a file that can't be read.
+    Raises SetUnusable where there are neither claims nor a corpus with queries, and for a line that can't be read.
     """
-    documents = [
-        Document(str(row["doc_id"]), str(row.get("title") or ""), str(row["text"]))
-        for row in _rows(folder / "corpus.jsonl", "doc_id", "text")
-    ]
-    queries = [_query(row) for row in _rows(folder / "queries.jsonl", "query_id", "text")]
-    claims = [_claim(index, row) for index, row in enumerate(_rows(folder / "claims.jsonl", "answer", "evidence"))]
+    remarks: Counter[str] = Counter()
+    documents = list(_documents(folder, remarks))
+    queries = list(_queries(folder, remarks))
+    claims = list(_claims(folder, remarks))
     if not claims and not (documents and queries):
-        raise SetUnusable(f"{folder} holds neither corpus.jsonl with queries.jsonl nor claims.jsonl")
+        raise SetUnusable(
+            f"{folder} holds neither corpus.jsonl with queries.jsonl nor claims.jsonl (nor any of them with .gz): "
+            "name a folder in the format of docs/quality.md"
+        )
+    if bool(documents) != bool(queries):
+        remarks["no " + ("queries" if documents else "corpus") + ": only the claims are measured"] += 1
     answers = {
-        str(row["query_id"]): [str(each) for each in row["answers"]]
-        for row in _rows(folder / "answers.jsonl", "query_id", "answers")
+        str(row["query_id"]): [text_of(each) for each in _listed(row["answers"])]
+        for _, row in rows(there(folder, "answers.jsonl"), "query_id", "answers")
     }
-    return EvalSet(folder.resolve().name, documents, queries, _judgments(folder / "qrels.tsv"), answers, claims)
+    relevant = _relevant(folder, {each.doc_id for each in documents}, {each.query_id for each in queries}, remarks)
+    said = [f"{what}: {count}" if count > 1 else what for what, count in remarks.items()]
+    return EvalSet(folder.resolve().name, documents, queries, relevant, answers, claims, said)
 
 
-def _query(row: Mapping[str, Any]) -> Query:
-    answerable = row.get("answerable")
-    history = tuple(_said(row.get("history") or ()))
-    return Query(str(row["query_id"]), str(row["text"]), None if answerable is None else bool(answerable), history)
+def _documents(folder: Path, remarks: Counter[str]) -> Iterator[Document]:
+    seen: dict[str, str] = {}
+    for _, row in rows(there(folder, "corpus.jsonl"), "doc_id", "text"):
+        doc_id, title, text = text_of(row["doc_id"]), text_of(row.get("title")).strip(), text_of(row["text"])
+        if doc_id in seen:
+            same = seen[doc_id] == text
+            remarks["documents given twice" if same else "documents of an id already taken, left out"] += 1
+            continue
+        seen[doc_id] = text
+        if not text.strip():
+            remarks["documents without text, of which only the title counts"] += 1
+        yield Document(doc_id, title, text if text.strip() else title)
+
+
+def _queries(folder: Path, remarks: Counter[str]) -> Iterator[Query]:
+    seen: set[str] = set()
+    for place, row in rows(there(folder, "queries.jsonl"), "query_id", "text"):
+        query_id, text = text_of(row["query_id"]), text_of(row["text"])
+        if query_id in seen or not text.strip():
+            remarks["queries of an id already taken, left out" if text.strip() else "blank queries, left out"] += 1
+            continue
+        seen.add(query_id)
+        yield Query(query_id, text, answerable_of(row, place), tuple(_said(_listed(row.get("history")))))
 
 
 def _said(turns: Iterable[Any]) -> Iterator[str]:
-    """What the customer said, from plain strings or from turns with a speaker."""
+    """What the customer said: of plain strings (perhaps with who speaks in front), of turns with a speaker, or of
+    pairs of a question and its answer."""
     for turn in turns:
+        speaker, text = "user", ""
         if isinstance(turn, str):
-            yield turn
-        elif str(turn.get("role") or turn.get("speaker") or "user") in ("user", "customer"):
-            yield str(turn.get("text") or turn.get("content") or "")
+            found = _SPEAKER.match(turn)
+            named = found is not None and found[1].casefold() in _CUSTOMER | _OTHERS
+            speaker, text = (found[1], turn[found.end() :]) if found and named else (speaker, turn)
+        elif isinstance(turn, Mapping):
+            names = ("text", "content", "utterance", "message", "question", "query")
+            speaker = str(turn.get("role") or turn.get("speaker") or turn.get("author") or "user")
+            text = next((str(turn[name]) for name in names if turn.get(name)), "")
+        elif isinstance(turn, list) and turn:
+            text = str(turn[0])
+        if speaker.casefold() in _CUSTOMER and text.strip():
+            yield text_of(text)
 
 
-def _claim(index: int, row: Mapping[str, Any]) -> LabelledClaim:
-    label = row.get("label")
-    supported = {"supported": True, "unsupported": False, "True": True, "False": False, "1": True, "0": False}
-    evidence = row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]
-    return LabelledClaim(
-        str(row.get("id", index)),
-        str(row.get("question") or ""),
-        str(row["answer"]),
-        tuple(map(str, evidence)),
-        supported.get(str(label)),
-    )
+def _claims(folder: Path, remarks: Counter[str]) -> Iterator[LabelledClaim]:
+    for index, (_, row) in enumerate(rows(there(folder, "claims.jsonl"), "answer", "evidence")):
+        supported, known = supported_of(row.get("label"))
+        if not known:
+            remarks[f"claims labelled {row.get('label')!r}, which are not counted"] += 1
+        evidence = tuple(text_of(each) for each in _listed(row["evidence"]))
+        name, question = str(row.get("id", index)), text_of(row.get("question"))
+        yield LabelledClaim(name, question, text_of(row["answer"]), evidence, supported)
 
 
-def _judgments(file: Path) -> dict[str, dict[str, float]]:
+def _relevant(
+    folder: Path, doc_ids: set[str], query_ids: set[str], remarks: Counter[str]
+) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    if not file.exists():
-        return found
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        cells = line.split("\t")
-        if not line.strip() or (number == 1 and cells[:1] == ["query_id"]):
-            continue
-        try:
-            query_id, doc_id, gain = cells[0], cells[1], float(cells[2])
-        except (IndexError, ValueError) as exc:
-            raise SetUnusable(f"{file.name}:{number}: not query_id, doc_id and score") from exc
-        if gain > 0:
-            found.setdefault(query_id, {})[doc_id] = gain
+    for query_id, doc_id, score in judgments(there(folder, "qrels.tsv")):
+        if query_id not in query_ids:
+            remarks["judgments of queries that are not there, left out"] += 1
+        elif score > 0:
+            if doc_id not in doc_ids:
+                remarks["judged documents that are not in the corpus, which nobody can find"] += 1
+            found.setdefault(query_id, {})[doc_id] = score
     return found
 
 
-def _rows(file: Path, *needed: str) -> Iterator[dict[str, Any]]:
-    if not file.exists():
-        return
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as exc:
-                raise SetUnusable(f"{file.name}:{number}: not JSON") from exc
-            missing = [name for name in needed if not isinstance(row, dict) or name not in row]
-            if missing:
-                raise SetUnusable(f"{file.name}:{number}: no {', '.join(missing)}")
-            yield row
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
 
 
 def _some(items: Sequence[T], most: int, seed: int) -> Sequence[T]:

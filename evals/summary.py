@@ -17,13 +17,16 @@ def summary(measured: Measured) -> dict[str, Any]:
     counts = measured.refusal.counts() if measured.refusal.cases else {}
     grounding = measured.grounding
     figures = {**ranking, **refusal}
-    if grounding is not None and "auroc" not in figures:
-        figures["auroc"] = grounding["auroc"]
+    if grounding is not None and not refusal:
+        # Only claims are labelled: what the gate lets through is an answer, what it stops a refusal.
+        figures |= {name: grounding[name] for name in ("auroc", "refusal_precision", "refusal_recall")}
     found: dict[str, Any] = {"set": measured.eval_set.name}
     for name in ("ndcg_at_10", "hit_at_1", "hit_at_5", "recall_at_20", "auroc", "refusal_precision", "refusal_recall"):
         found[name] = _value(figures.get(name))
     found["answered"] = counts.get("answered")
     found["wrongly_answered"] = counts.get("wrongly_answered")
+    if grounding is not None and not counts:
+        found["answered"], found["wrongly_answered"] = grounding["passed"], grounding["wrongly_passed"]
     found["n"] = {
         "documents": len(measured.eval_set.documents),
         "unreadable_documents": measured.unreadable,
@@ -44,6 +47,8 @@ def summary(measured: Measured) -> dict[str, Any]:
         }
     if grounding is not None:
         found["grounding"] = plain(grounding)
+    if measured.eval_set.remarks:
+        found["remarks"] = list(measured.eval_set.remarks)
     found["config"] = {**measured.config_ids, "seed": SEED}
     return found
 

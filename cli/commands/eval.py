@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +28,10 @@ def evaluate(
         Path, typer.Option("--set", help="A folder with corpus.jsonl, queries.jsonl, qrels.tsv, … or claims.jsonl.")
     ],
     sample: Annotated[
-        int, typer.Option("--sample", min=0, help="Ask at most so many questions, drawn alike each time; 0: all.")
+        int,
+        typer.Option(
+            "--sample", "--limit", min=0, help="Ask at most so many questions, drawn alike each time; 0: all."
+        ),
     ] = SAMPLE,
     part: Annotated[
         str, typer.Option("--part", help="Ask only this half of them: dev or test.", show_default="both")
@@ -40,9 +40,11 @@ def evaluate(
 ) -> None:
     """Measure the product on a set of questions.
 
-    Takes the set's documents into a throw-away knowledge base with a database of its own, asks the questions, and
-    counts: how well pages are found, what the gate lets through, whether claims are told from inventions. Needs no
-    running stack, and leaves nothing behind.
+    Reads corpus.jsonl {doc_id, title, text}, queries.jsonl {query_id, text, answerable, history}, qrels.tsv
+    (query_id, doc_id, score), answers.jsonl {query_id, answers} and claims.jsonl {question, answer, evidence, label}.
+    Each may be gzipped; what is not there is not measured. Takes the documents into a throw-away knowledge base with a
+    database of its own, asks the questions, and counts: how well pages are found, what the gate lets through, whether
+    claims are told from inventions. Needs no running stack, and leaves nothing behind.
 
     \b
     Examples:
@@ -59,7 +61,12 @@ def evaluate(
         eval_set = read_set(folder).sampled(sample, part=part)
     except SetUnusable as error:
         raise CommandError(str(error), 2) from error
-    with _bar(hidden=as_json) as progress:
+    from cli.output import note
+    from cli.progress import bars
+
+    for remark in eval_set.remarks:
+        note(f"groundline eval: {remark}")
+    with bars() as progress:
         found = _measure(eval_set, progress)
     if as_json:
         from cli.output import print_json
@@ -72,7 +79,7 @@ def evaluate(
 def _measure(eval_set: EvalSet, progress: Progress) -> dict[str, Any]:
     from db.placement import PlacementError
     from db.postgres import PostgresError
-    from evals.desk import open_desk
+    from evals.desk import IngestionFailed, open_desk
     from evals.measuring import measure
     from evals.summary import summary
 
@@ -82,7 +89,7 @@ def _measure(eval_set: EvalSet, progress: Progress) -> dict[str, Any]:
 
     try:
         return asyncio.run(run())
-    except (PostgresError, PlacementError) as error:
+    except (PostgresError, PlacementError, IngestionFailed) as error:
         raise CommandError(str(error)) from error
 
 
@@ -97,21 +104,3 @@ def _print(found: dict[str, Any]) -> None:
             shown.append((name, f"{found[name]:.3f}  ({low:.3f} to {high:.3f})"))
     shown += [(name, found[name]) for name in ("answered", "wrongly_answered") if found[name] is not None]
     facts([*shown, *found["config"].items()])
-
-
-@contextmanager
-def _bar(*, hidden: bool) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    hidden = hidden or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden) as drawn:
-        tasks: dict[str, Any] = {}
-
-        def progress(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = drawn.add_task(phase, total=total)
-            drawn.update(tasks[phase], completed=done)
-
-        yield progress

@@ -52,10 +52,10 @@ def test_reasons_are_counted_with_their_precision() -> None:
 def test_wrong_is_what_cannot_be_answered_or_comes_from_another_page() -> None:
     figures = RefusalFigures()
     gains = {"a.md": 1.0}
-    figures.count(Query("1", "?", True), ANSWERED, gains, ["12 seconds"])
-    figures.count(Query("2", "?", True), replace(ANSWERED, cited=("b.md",)), gains, [])
-    figures.count(Query("3", "?", False), ANSWERED, {}, [])
-    figures.count(Query("4", "?", False), REFUSED, {}, [])
+    figures.count(Query("1", "?", True), ANSWERED, {"a.md"}, gains, ["12 seconds"])
+    figures.count(Query("2", "?", True), ANSWERED, {"b.md"}, gains, [])
+    figures.count(Query("3", "?", False), ANSWERED, {"a.md"}, {}, [])
+    figures.count(Query("4", "?", False), REFUSED, set(), {}, [])
     counts = figures.counts()
     assert (counts["answered"], counts["wrongly_answered"]) == (3, 2)
     assert (counts["answered_though_unanswerable"], counts["answered_from_another_page"]) == (1, 1)
@@ -65,7 +65,7 @@ def test_wrong_is_what_cannot_be_answered_or_comes_from_another_page() -> None:
 
 def test_no_refusal_is_right_where_all_can_be_answered() -> None:
     figures = RefusalFigures()
-    figures.count(Query("1", "?", True), REFUSED, {}, [])
+    figures.count(Query("1", "?", True), REFUSED, set(), {}, [])
     assert math.isnan(figures.figures()["refusal_precision"].value)
 
 
