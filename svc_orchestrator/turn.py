@@ -16,7 +16,7 @@ from meshkit import failpoints
 from meshkit.call import current_activity
 from meshkit.identity import PUBLIC_GROUP
 from meshkit.telemetry import get_logger, histogram, trace_id
-from svc_orchestrator.answering import Answerer, AnswererError
+from svc_orchestrator.answering import Answerer, AnswererError, NothingToSay
 from svc_orchestrator.peers import Gate, Retrieval, StepFailed
 from svc_orchestrator.progress import Progress
 from svc_orchestrator.store import MessageRow, SessionRow
@@ -133,6 +133,8 @@ class TurnTaker:
                 draft = await self._answerer.draft(question, pack, deadline_s=self._draft_timeout_s)
         except TimeoutError as exc:
             raise StepFailed(rc.REASON_CODE_LLM_ERROR, "timed out") from exc
+        except NothingToSay as exc:
+            raise StepFailed(rc.REASON_CODE_INSUFFICIENT_COVERAGE, str(exc)) from exc
         except AnswererError as exc:
             raise StepFailed(rc.REASON_CODE_LLM_ERROR, type(exc).__name__) from exc
         except Exception as exc:

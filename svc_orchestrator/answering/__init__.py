@@ -1,6 +1,6 @@
 """Drafts: from evidence to claims with citations."""
 
-from svc_orchestrator.answering.answerer import Answerer, AnswererError
+from svc_orchestrator.answering.answerer import Answerer, AnswererError, NothingToSay
 from svc_orchestrator.answering.extractive import ExtractiveAnswerer
 from svc_orchestrator.answering.language_model import LanguageModelAnswerer
 from svc_orchestrator.answering.opening import open_answerer
@@ -12,6 +12,7 @@ __all__ = [
     "AnswererError",
     "ExtractiveAnswerer",
     "LanguageModelAnswerer",
+    "NothingToSay",
     "RecordsFirst",
     "open_answerer",
     "to_text",

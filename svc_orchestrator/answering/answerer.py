@@ -10,6 +10,10 @@ class AnswererError(Exception):
     """No draft came; a person answers (LLM_ERROR). The message is a closed reason, nobody's own text."""
 
 
+class NothingToSay(AnswererError):
+    """The evidence holds no answer: a person answers (INSUFFICIENT_COVERAGE)."""
+
+
 class Answerer(Protocol):
     """Writes drafts. What it writes is shown only after the gate has passed it."""
 
@@ -18,4 +22,5 @@ class Answerer(Protocol):
         """Goes into `Draft.model`: `extractive-1` or the language model's name."""
 
     async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
-        """A draft from nothing but `pack`, within `deadline_s` seconds. Raises AnswererError, TimeoutError."""
+        """A draft from nothing but `pack`, within `deadline_s` seconds. Raises AnswererError, TimeoutError;
+        NothingToSay where the pack holds no answer."""

@@ -1,8 +1,10 @@
 """Answers in the evidence's own words: nothing is written that does not stand there."""
 
 import asyncio
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -16,8 +18,10 @@ from groundline.evaluation.v1.evaluation_pb2 import (
 from groundline.retrieval.v1.evidence_pb2 import EvidencePack
 from meshkit.errors import DomainError
 from meshkit.models.embeddings import Embedder
+from meshkit.models.vectors import Vectors
 from meshkit.text.blocks import BlockKind
-from svc_orchestrator.answering.answerer import AnswererError
+from svc_orchestrator.answering.answerer import AnswererError, NothingToSay
+from svc_orchestrator.answering.lists import list_of
 from svc_orchestrator.answering.procedures import (
     Procedure,
     asks_a_fact,
@@ -29,17 +33,18 @@ from svc_orchestrator.answering.procedures import (
 from svc_orchestrator.answering.reading import Line, Passage, Reading
 from svc_orchestrator.answering.recorded import LEAST_MATCH, record_draft
 from svc_orchestrator.answering.scoring import score
-from svc_orchestrator.answering.wording import plain
+from svc_orchestrator.answering.wording import is_label, plain
 
 NAME = "extractive-1"
 
 _MOST_PASSAGES = 4
 _MOST_CANDIDATES = 64
 _MOST_SENTENCES = 3
-# A further sentence must have this share of the best one's own score; one next to a chosen sentence, that.
-_ELSEWHERE = 0.4
-_NEXT_TO_IT = 0.1
-_NEIGHBOUR = 0.1
+# A further sentence adds what it has beyond this share of the best one's own score; reading on from one to the next is
+# worth something of its own, and so is a code's meaning.
+_LEAST_GAIN = 0.2
+_READS_ON = 0.1
+_MEANING = 0.1
 # What begins like this leans on the sentence before it.
 _LEANS = re.compile(
     r"(?:it|its|during (?:this|that|these|those)|this|these|that|those|they|their|he|she|then|after that|"
@@ -73,17 +78,23 @@ class ExtractiveAnswerer:
     async def _lines(self, reading: Reading) -> Draft:
         candidates = _candidates(reading)
         if not candidates:
-            raise AnswererError("nothing_to_answer_from")
+            raise NothingToSay("nothing_to_answer_from")
         try:
-            vectors = await self._embedder.embed([reading.question, *(plain(each.shown) for each in candidates)])
+            asked = (reading.question, *reading.wanted.parts)
+            vectors = await self._embedder.embed([*asked, *(plain(each.shown) for each in candidates)])
         except DomainError as exc:
             raise AnswererError("no_embeddings") from exc
-        cosines = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
-        scores = [score(reading, line, float(cosine)) for line, cosine in zip(candidates, cosines, strict=True)]
+        cosines = np.clip(vectors[len(asked) :] @ vectors[: len(asked)].T, 0.0, 1.0)
+        scores = [score(reading, line, float(row[0])) for line, row in zip(candidates, cosines, strict=True)]
         best = max(range(len(candidates)), key=lambda at: (scores[at], -at))
         if candidates[best].kind is BlockKind.ROW:
             return Draft(claims=[_row_claim(candidates[best])], form=ANSWER_FORM_TABLE_ROW)
+        whole = list_of(candidates[best])
+        if whole is not None:
+            return whole
         chosen = _chosen(reading, candidates, scores, best)
+        if reading.wanted.parts:
+            chosen = _for_each_part(reading, candidates, cosines[:, 1:], chosen)
         return Draft(claims=[_sentence_claim(each) for each in chosen], form=ANSWER_FORM_SENTENCES)
 
 
@@ -118,7 +129,10 @@ def _meaning(reading: Reading, procedure: Procedure) -> list[Claim]:
 
 def _candidates(reading: Reading) -> list[Line]:
     """The lines worth reading closely, in the passages' order: all of them, or those that cover most."""
-    lines = [line for passage in reading.usable[:_MOST_PASSAGES] for line in passage.lines if _is_answer(line)]
+    near = reading.usable[:_MOST_PASSAGES]
+    # Where the question names a code, what is about it is read however far down it was found.
+    near += [each for each in reading.subjects if each not in near]
+    lines = [line for passage in near for line in passage.lines if _is_answer(line)]
     if len(lines) > _MOST_CANDIDATES:
         by_coverage = sorted(
             range(len(lines)),
@@ -131,42 +145,77 @@ def _candidates(reading: Reading) -> list[Line]:
 def _is_answer(line: Line) -> bool:
     text = line.shown.rstrip()
     # What announces a list says nothing without it; questions are headings of a FAQ.
-    return any(char.isalnum() for char in text) and not text.endswith((":", "?"))
+    return any(char.isalnum() for char in text) and not text.endswith((":", "?")) and not is_label(text)
 
 
 def _chosen(reading: Reading, candidates: Sequence[Line], scores: Sequence[float], best: int) -> list[Line]:
-    """Up to three sentences of the best one's passage, in its order: what reads on from one to the next comes first."""
+    """Up to three sentences of the best one's passage, in its order: the best one, and those beside it that gain most
+    for the answer. What stands together reads on, and none comes without the one that it leans on."""
     passage = candidates[best].passage
     own = {
         line.index: value
         for line, value in zip(candidates, scores, strict=True)
         if line.passage is passage and line.kind is not BlockKind.ROW and not reading.is_about_another(line.shown)
     }
+    at = candidates[best].index
     # Compared without what all sentences of the passage have alike.
     floor = min(own.values(), default=0.0) if len(own) > _MOST_SENTENCES else passage.evidence.score
-    top = scores[best] - floor
-    chosen = {candidates[best].index}
-    _add_what_is_leaned_on(passage.lines, own, chosen)
-    if own and passage in reading.subjects:
-        # The page of a code begins by saying what it means.
-        chosen.add(min(own))
-    for index in sorted(own, key=lambda at: (-own[at] - _NEIGHBOUR * _is_neighbour(passage.lines, chosen, at), at)):
-        if len(chosen) >= _MOST_SENTENCES:
-            break
-        least = _NEXT_TO_IT if _is_neighbour(passage.lines, chosen, index) else _ELSEWHERE
-        if index not in chosen and own[index] - floor >= least * top:
-            chosen.add(index)
-    return [passage.lines[index] for index in sorted(chosen)][:_MOST_SENTENCES]
+    cut = floor + _LEAST_GAIN * (scores[best] - floor)
+    # The page of a code begins by saying what it means.
+    meaning = min(own, default=-1) if passage in reading.subjects else -1
+
+    def gain(group: frozenset[int]) -> float:
+        pairs = sum(index - 1 in group and _together(passage.lines, index) for index in group)
+        total = math.fsum(own[index] - cut for index in sorted(group) if index != at)
+        return total + _READS_ON * pairs + _MEANING * (meaning in group)
+
+    needed = {index: _with_what_it_leans_on(passage.lines, own, index) for index in (*own, at)}
+    groups = {
+        frozenset(needed[at].union(*(needed[each] for each in others)))
+        for count in range(_MOST_SENTENCES)
+        for others in combinations(own, count)
+    }
+    fitting = [each for each in groups if len(each) <= _MOST_SENTENCES and each <= own.keys() | {at}]
+    chosen = max(fitting, key=lambda each: (gain(each), sorted(each)), default=frozenset({at}))
+    return [passage.lines[index] for index in sorted(chosen)]
 
 
-def _add_what_is_leaned_on(lines: Sequence[Line], own: Mapping[int, float], chosen: set[int]) -> None:
-    for index in sorted(chosen):
-        if index - 1 in own and _LEANS.match(lines[index].shown) and _together(lines, index):
-            chosen.add(index - 1)
+def _for_each_part(reading: Reading, candidates: Sequence[Line], cosines: Vectors, chosen: list[Line]) -> list[Line]:
+    """`chosen`, if it answers each part of the question best; else the page's best sentence for each part.
+
+    `cosines` has a row for each candidate and a column for each part.
+    """
+    page = chosen[0].passage.evidence.doc_id
+    own = [
+        at
+        for at, line in enumerate(candidates)
+        if line.passage.evidence.doc_id == page
+        and line.kind is not BlockKind.ROW
+        and not reading.is_about_another(f"{line.passage.heading}\n{line.shown}")
+    ]
+
+    def fit(at: int, part: int) -> float:
+        return float(cosines[at, part]) + reading.coverage(candidates[at].shown, reading.wanted.parts[part])
+
+    best = [max(own, key=lambda at: (fit(at, part), -at)) for part in range(len(reading.wanted.parts))]
+    needed = {
+        (line.passage.rank, index): line.passage.lines[index]
+        for line in (candidates[at] for at in best)
+        for index in _with_what_it_leans_on(line.passage.lines, range(len(line.passage.lines)), line.index)
+    }
+    missing = [each for each in needed.values() if each not in chosen]
+    if not missing or len(needed) > _MOST_SENTENCES:
+        return chosen
+    return sorted(needed.values(), key=lambda each: (each.passage.evidence.span_start, each.passage.rank, each.index))
 
 
-def _is_neighbour(lines: Sequence[Line], chosen: set[int], index: int) -> bool:
-    return (index - 1 in chosen and _together(lines, index)) or (index + 1 in chosen and _together(lines, index + 1))
+def _with_what_it_leans_on(lines: Sequence[Line], own: Container[int], index: int) -> set[int]:
+    """A sentence with those before it that it can't be understood without."""
+    found = {index}
+    while index - 1 in own and _LEANS.match(lines[index].shown) and _together(lines, index):
+        index -= 1
+        found.add(index)
+    return found
 
 
 def _together(lines: Sequence[Line], index: int) -> bool:

@@ -9,7 +9,7 @@ from groundline.retrieval.v1.evidence_pb2 import Evidence, EvidencePack
 from meshkit.models.chat import ChatModel
 from meshkit.models.errors import ChatError
 from meshkit.models.structured import complete_json
-from svc_orchestrator.answering.answerer import AnswererError
+from svc_orchestrator.answering.answerer import AnswererError, NothingToSay
 from svc_orchestrator.answering.prompt import SCHEMA, passage_ids, prompt
 from svc_orchestrator.answering.quotes import locate
 from svc_orchestrator.answering.reading import Reading
@@ -29,10 +29,11 @@ class LanguageModelAnswerer:
         return self._model.model
 
     async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
-        """Raises AnswererError if the model fails, is late, or gives nothing usable even when asked a second time."""
+        """Raises AnswererError if the model fails, is late, or gives nothing usable even when asked a second time;
+        NothingToSay if it says that the passages hold no answer."""
         passages = passage_ids([each.evidence for each in Reading(question, pack).usable])
         if not passages:
-            raise AnswererError("nothing_to_answer_from")
+            raise NothingToSay("nothing_to_answer_from")
         try:
             completion = await complete_json(
                 self._model, prompt(question, passages), schema=SCHEMA, max_tokens=MAX_TOKENS, deadline_s=deadline_s
@@ -41,7 +42,7 @@ class LanguageModelAnswerer:
             raise AnswererError(exc.outcome) from exc
         claims = _claims(completion.parsed, passages)
         if not claims:
-            raise AnswererError("no_claims")
+            raise NothingToSay("no_claims")
         usage = evaluation_pb2.TokenUsage(
             prompt_tokens=completion.usage.prompt_tokens, completion_tokens=completion.usage.completion_tokens
         )

@@ -103,9 +103,14 @@ def best_procedures(reading: Reading) -> list[Procedure]:
     document gives one that fits about as well."""
     if not reading.usable:
         return []
-    least = reading.usable[0].evidence.score * _LEAST_SHARE
+    first = reading.usable[0]
+    least = first.evidence.score * _LEAST_SHARE
     near = [each for each in reading.usable[:_MOST_PASSAGES] if each.evidence.score >= least]
-    return _best(reading, [each for passage in near for each in procedures(passage)])
+    found = _best(reading, [each for passage in near for each in procedures(passage)])
+    if found and not procedures(first) and _covers_less(reading, found[0], first):
+        # "I lost my phone, now what?" is answered by what stands under "Lost phone", not by the steps beside it.
+        return []
+    return found
 
 
 def procedures_about_names(reading: Reading) -> list[Procedure]:
@@ -126,6 +131,11 @@ def _best(reading: Reading, candidates: Sequence[Procedure]) -> list[Procedure]:
         if _fit(reading, each) >= top - _AS_WELL and not reading.is_about_another(passage.heading)
     ]
     return sorted(ways, key=lambda each: (each.passage.evidence.span_start, each.steps[0].start))[:_MOST_WAYS]
+
+
+def _covers_less(reading: Reading, procedure: Procedure, passage: Passage) -> bool:
+    steps = f"{procedure.passage.context}\n{procedure.text}"
+    return reading.coverage(steps) < reading.coverage(f"{passage.context}\n{passage.evidence.text}")
 
 
 def _fit(reading: Reading, procedure: Procedure) -> float:

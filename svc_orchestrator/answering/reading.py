@@ -12,6 +12,7 @@ from meshkit.text.quantities import quantities
 from meshkit.text.sentences import sentences
 from meshkit.text.versions import is_for, named_versions, numbered_names, speaks_of_another, version_of
 from meshkit.text.words import words
+from svc_orchestrator.answering.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,10 @@ class Reading:
     def __init__(self, question: str, pack: EvidencePack) -> None:
         self.question = question
         self.names = exact_names(question)
+        self.wanted = Wanted(question)
         self._terms = {each.lexeme: each.idf for each in pack.diagnostics.terms if each.idf > 0}
         if not self._terms:
             self._terms = {each.stem: 1.0 for each in words(question) if not each.stop}
-        self._total = math.fsum(self._terms.values())
         self.passages = [Passage(each, rank) for rank, each in enumerate(pack.evidence)]
         self.usable = self._usable()
         self._numbered = numbered_names(question, (f"{each.context}\n{each.evidence.text}" for each in self.passages))
@@ -143,23 +144,36 @@ class Reading:
         """Whether the text speaks only of another `Acme 2` than the question does."""
         return speaks_of_another(text, self._numbered)
 
-    def coverage(self, text: str) -> float:
-        """The share of the question's weight (idf) that stands in `text`, 0 to 1."""
-        if not self._total:
+    def coverage(self, text: str, part: str = "") -> float:
+        """The share of the question's weight (idf), or of one part of it, that stands in `text`, 0 to 1."""
+        asked = self._terms
+        if part:
+            said = {each.stem for each in words(part)}
+            asked = {lexeme: idf for lexeme, idf in asked.items() if _has(lexeme, said, part)}
+        total = math.fsum(asked.values())
+        if not total:
             return 0.0
         stems = {each.stem for each in words(text)}
-        return math.fsum(idf for lexeme, idf in self._terms.items() if _has(lexeme, stems, text)) / self._total
+        return math.fsum(idf for lexeme, idf in asked.items() if _has(lexeme, stems, text)) / total
 
     @cached_property
     def subjects(self) -> list[Passage]:
         """The passages about the exact names in the question, best first: under a heading with all of them, or on a
-        page with all of them in its title and no such heading."""
+        page of theirs; the page's own beginning first, for that says what they mean."""
         by_heading = [each for each in self.usable if self.holds_names([*each.evidence.heading_path])]
         headed = {each.evidence.doc_id for each in by_heading}
         by_title = [
-            each for each in self.usable if each.evidence.doc_id not in headed and self.holds_names([each.context])
+            each
+            for each in self.usable
+            if each not in by_heading
+            and self.holds_names([each.context])
+            and (each.evidence.doc_id not in headed or (not each.evidence.heading_path and self._is_their_page(each)))
         ]
         return sorted((*by_heading, *by_title), key=lambda each: (-each.evidence.score, each.rank))
+
+    def _is_their_page(self, passage: Passage) -> bool:
+        """Whether the page's title names what the question names, and nothing else: no list of many codes."""
+        return bool(self.names) and set(exact_names(passage.evidence.title)) == set(self.names)
 
     def holds_names(self, texts: Sequence[str]) -> bool:
         """Whether the question names something exactly, and all of it stands in `texts`."""

@@ -2,7 +2,7 @@
 
 import re
 
-from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_PROCEDURE, Draft
+from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_LIST, ANSWER_FORM_PROCEDURE, Draft
 
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"]*\")?\)")
 _EMPHASIS = (
@@ -23,14 +23,19 @@ def plain(text: str) -> str:
     return _SPACE.sub(" ", _CODE.sub(r"\2", bare)).strip()
 
 
+def is_label(text: str) -> bool:
+    """Whether `text` is only a link, as in a page's navigation: what it says is where to read on."""
+    return _LINK.search(text) is not None and not any(char.isalnum() for char in _LINK.sub("", text))
+
+
 def to_text(draft: Draft) -> tuple[str, list[tuple[int, int]]]:
     """The text for the customer, and each claim's place in it (code points, half-open), in the draft's order.
 
-    Steps stand on lines of their own, sentences in one paragraph. Every character that is not white space between
-    claims belongs to exactly one of them.
+    Steps and items stand on lines of their own, sentences in one paragraph. Every character that is not white space
+    between claims belongs to exactly one of them.
     """
     text, spans = "", list[tuple[int, int]]()
-    between = "\n" if draft.form == ANSWER_FORM_PROCEDURE else " "
+    between = "\n" if draft.form in (ANSWER_FORM_PROCEDURE, ANSWER_FORM_LIST) else " "
     for claim in draft.claims:
         if text:
             text += "\n" if "\n" in claim.text or text.endswith(":") else between

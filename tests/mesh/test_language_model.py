@@ -87,6 +87,15 @@ async def test_a_forged_quote_reaches_the_gate_without_a_citation(
         assert [len(each.citations) for each in seen] == [0]
 
 
+async def test_a_model_that_finds_no_answer_in_the_passages_is_believed(
+    database_url: str, keys: testing.Keys, tmp_path: Path
+) -> None:
+    async with _talk(database_url, keys, tmp_path, answer('{"claims": []}')) as talk:
+        session, reply = await _turn(talk)
+        assert session.escalation_reason == rc.REASON_CODE_INSUFFICIENT_COVERAGE
+        assert reply.role == pb.MESSAGE_ROLE_SYSTEM
+
+
 BROKEN: dict[str, tuple[Scripted, ...]] = {
     "429": (Reply(status=429, headers={"Retry-After": "7"}),),
     "500": (Reply(status=500, body=b"boom"),),
@@ -97,7 +106,6 @@ BROKEN: dict[str, tuple[Scripted, ...]] = {
     "truncated": (Reply(b'{"choices": [{"message"', send_only=10),),
     "stalls": (Reply(stall=True),),
     "a byte now and then": (Reply(b'{"choices": []}', byte_every_s=0.3),),
-    "claims nothing": (answer('{"claims": []}'),),
     "10 MB": (Reply(b'"' + b"x" * 10_000_000 + b'"'),),
 }
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from groundline.evaluation.v1.evaluation_pb2 import (
+    ANSWER_FORM_LIST,
     ANSWER_FORM_PROCEDURE,
     ANSWER_FORM_RECORD,
     ANSWER_FORM_SENTENCES,
@@ -14,7 +15,7 @@ from groundline.evaluation.v1.evaluation_pb2 import (
 from groundline.retrieval.v1.evidence_pb2 import EvidencePack
 from meshkit.models.errors import EmbeddingUnavailable
 from meshkit.text.words import words
-from svc_orchestrator.answering import AnswererError, ExtractiveAnswerer, to_text
+from svc_orchestrator.answering import AnswererError, ExtractiveAnswerer, NothingToSay, to_text
 from tests.unit.answering.packs import WordEmbedder, evidence, pack, quotes
 
 STEPS = (
@@ -132,6 +133,86 @@ async def test_a_sentence_that_leans_on_another_comes_with_it() -> None:
     text = "The lamp shows the state. It blinks red when the hub is too hot."
     draft = await answer(pack("Why does it blink red when the hub is hot?", evidence(text)))
     assert to_text(draft)[0] == text
+
+
+async def test_no_sentence_comes_without_the_one_that_it_leans_on() -> None:
+    text = (
+        "A hub must give way to radar. It then listens for 60 seconds before it sends. During that minute the hub is "
+        "silent. If you live near an airport and the hub drops, choose Avoid radar."
+    )
+    shown, _ = to_text(await answer(pack("My hub is silent during that minute near an airport", evidence(text))))
+    assert shown == text.partition(" If you")[0]
+
+
+async def test_both_parts_of_a_question_are_answered() -> None:
+    first = evidence(
+        "As a bridge the hub works behind another router. Use it when the router of your provider cannot be replaced.",
+        name="a", doc="bridge", title="Use a hub behind a router", score=0.7,
+    )  # fmt: skip
+    second = evidence(
+        "Connect a cable. The hub shows as offline in the cloud console.", name="b", doc="bridge", title="Use a hub",
+        score=0.5, start=900,
+    )  # fmt: skip
+    question = "Can I use the hub behind my provider's router, and will it stay in the cloud console?"
+    shown, _ = to_text(await answer(pack(question, first, second)))
+    assert "another router" in shown
+    assert "offline in the cloud console" in shown
+
+
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"),
+    [
+        ("How many lists does the hub accept?", "The hub accepts up to 25 lists.", "The hub can accept lists."),
+        ("Which outbound port must be open?", "Outbound TCP port 8883 must be open.", "An open port goes outbound."),
+        ("What is the latest firmware?", "The current firmware is 2.14.6.", "The firmware is fine in 2.14."),
+        ("How long does an upgrade take?", "An upgrade takes 7 minutes.", "An upgrade takes ages."),
+    ],
+)  # fmt: skip
+async def test_what_is_asked_for_is_what_is_given(question: str, right: str, wrong: str) -> None:
+    one, other = evidence(wrong, name="wrong", title="Hub"), evidence(right, name="right", title="Hub")
+    assert to_text(await answer(pack(question, one, other)))[0] == right
+
+
+async def test_a_list_of_no_sentences_is_given_whole() -> None:
+    text = "The hub speaks these protocols:\n\n- MQTT over TLS\n- HTTP with a proxy\n- IPv6\n\nOthers are not planned."
+    found = pack("Does the hub speak MQTT over TLS?", evidence(text, title="Protocols"))
+    draft = await answer(found)
+    assert draft.form == ANSWER_FORM_LIST
+    assert to_text(draft)[0] == "The hub speaks these protocols:\n- MQTT over TLS\n- HTTP with a proxy\n- IPv6"
+    assert quotes(draft, found)[1] == ["- MQTT over TLS"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- [Downgrade a hub from 3 to 2](downgrade_3/)\n- [Downgrade a hub from 2 to 1](downgrade_2/)",
+        "These pages tell how:\n\n- [Downgrade a hub](downgrade/)\n- [Upgrade a hub](upgrade/)",
+        "# Downgrade a hub",
+        "How can I downgrade a hub?",
+    ],
+    ids=["links", "announced links", "heading", "question"],
+)
+async def test_a_page_that_only_says_where_to_read_on_answers_nothing(text: str) -> None:
+    with pytest.raises(NothingToSay):
+        await answer(pack("How do I downgrade a hub?", evidence(text, title="Downgrade a hub")))
+
+
+async def test_what_is_about_a_code_is_read_however_far_down_it_was_found() -> None:
+    others = [evidence(f"Code number {n} is old.", name=f"n{n}", title="Errors", score=0.9) for n in range(5)]
+    about = evidence("Another owner has it.", name="it", title="Errors", headings=["E-4007: claimed"], score=0.6)
+    assert to_text(await answer(pack("I bought a hub and get E-4007", *others, about)))[0] == "Another owner has it."
+
+
+async def test_steps_beside_the_matter_are_no_answer() -> None:
+    lost = evidence(
+        "If you lost your phone and are the only owner, write to support.", name="a", title="Sign-in",
+        headings=["Lost phone"], score=0.9,
+    )  # fmt: skip
+    steps = evidence(
+        "1. Open Security.\n2. Scan the code.", name="b", title="Sign-in", headings=["Switch on"], score=0.8
+    )
+    shown, _ = to_text(await answer(pack("I lost my phone and am the only owner. Now what?", lost, steps)))
+    assert "write to support" in shown
 
 
 async def test_superseded_evidence_is_left_alone_where_there_is_other() -> None:

@@ -37,6 +37,8 @@ class _AnswerFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerForm
     """A row of a table, with its header."""
     ANSWER_FORM_RECORD: _AnswerForm.ValueType  # 4
     """An approved record, verbatim."""
+    ANSWER_FORM_LIST: _AnswerForm.ValueType  # 5
+    """A list with the words that announce it."""
 
 class AnswerForm(_AnswerForm, metaclass=_AnswerFormEnumTypeWrapper):
     """The form a draft has."""
@@ -51,6 +53,8 @@ ANSWER_FORM_TABLE_ROW: AnswerForm.ValueType  # 3
 """A row of a table, with its header."""
 ANSWER_FORM_RECORD: AnswerForm.ValueType  # 4
 """An approved record, verbatim."""
+ANSWER_FORM_LIST: AnswerForm.ValueType  # 5
+"""A list with the words that announce it."""
 Global___AnswerForm: _TypeAlias = AnswerForm  # noqa: Y015
 
 class _Decision:
