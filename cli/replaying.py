@@ -69,12 +69,15 @@ def judged_by_the_gate(event: Any) -> bool:
 async def replay(mesh: Mesh, event: Any, policy: evaluation.Policy | None = None) -> Replayed:
     """Judges a turn again by the policy that it was judged by, or by another one.
 
-    Another policy is asked in the same two steps as a turn is: the pack first, then the draft that there was.
+    Another policy is asked in the same two steps as a turn is: the pack first, then the draft that there was. A second
+    opinion on it is the stored one: its reader is not asked again.
     """
     turn = event.turn
     draft = turn.draft if turn.HasField("draft") else None
     question = turn.understanding.standalone_query
     request = evaluation.EvaluateRequest(question=question, evidence_pack=turn.evidence_pack, draft=draft)
+    if turn.HasField("second_opinion"):
+        request.second_opinion.CopyFrom(turn.second_opinion)
     if policy is None:
         request.policy_version = turn.verdict.policy_version
         verdict = (await mesh.evaluation.Evaluate(request)).verdict

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from groundline.evaluation.v1.evaluation_pb2 import Claim, Draft, Policy
+from groundline.evaluation.v1.evaluation_pb2 import Claim, Draft, Policy, SecondOpinion
 from groundline.retrieval.v1.evidence_pb2 import EVIDENCE_KIND_APPROVED_RECORD, Evidence, EvidencePack
 from meshkit.text.blocks import BlockKind
 from meshkit.text.exact_names import compared_in, exact_names, is_version, stands_in
@@ -133,6 +133,7 @@ class Case:
     pack: EvidencePack
     draft: Draft | None
     policy: Policy
+    opinion: SecondOpinion | None = None
 
     @cached_property
     def thresholds(self) -> dict[str, float]:

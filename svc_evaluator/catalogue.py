@@ -12,6 +12,7 @@ from svc_evaluator.signals.citations import citations_complete, draft_usable
 from svc_evaluator.signals.conflict import conflict
 from svc_evaluator.signals.coverage import answer_coverage, identifier_coverage, required_slots
 from svc_evaluator.signals.finding import Finding
+from svc_evaluator.signals.opinion import second_opinion, second_reading
 from svc_evaluator.signals.readable import input_readable
 from svc_evaluator.signals.restrictions import policy_restricted
 from svc_evaluator.signals.staleness import product_version, stale
@@ -81,8 +82,16 @@ CATALOGUE: Mapping[str, Kind] = {
     "answerability": Kind(answerability, codes.REASON_CODE_INSUFFICIENT_COVERAGE, _EVIDENCE),
     "citations_complete": Kind(citations_complete, codes.REASON_CODE_MISSING_CITATIONS, Applies.DRAFT | Applies.RECORD),
     "claim_support": Kind(claim_support, codes.REASON_CODE_UNSUPPORTED_CLAIM, Applies.DRAFT | Applies.RECORD),
+    "second_opinion": Kind(second_opinion, codes.REASON_CODE_UNSUPPORTED_CLAIM, Applies.DRAFT | Applies.RECORD),
+    "second_reading": Kind(second_reading, codes.REASON_CODE_INSUFFICIENT_COVERAGE, Applies.DRAFT | Applies.RECORD),
 }
-"""By name. A policy sets a threshold for each of them."""
+"""By name. A policy sets a threshold for each of them but those of LATER, which it may leave out."""
+
+OPINIONS: Mapping[str, float] = {"second_opinion": 0.5, "second_reading": 0.5}
+"""What a second reader's opinion is held against where the policy does not say; only where there is an opinion."""
+
+LATER = frozenset(OPINIONS)
+"""Signals that came after the first policies. One that does not name them is judged as it always was."""
 
 NEED_A_DRAFT = frozenset({"draft_usable", "answer_coverage", "citations_complete", "claim_support"})
 """Signals that say nothing before a draft is there, whatever it is made from."""

@@ -4,10 +4,18 @@ import math
 from collections.abc import Iterator
 
 from groundline.evaluation.v1 import reason_code_pb2 as codes
-from groundline.evaluation.v1.evaluation_pb2 import DECISION_FAIL, DECISION_PASS, Draft, Policy, Signal, Verdict
+from groundline.evaluation.v1.evaluation_pb2 import (
+    DECISION_FAIL,
+    DECISION_PASS,
+    Draft,
+    Policy,
+    SecondOpinion,
+    Signal,
+    Verdict,
+)
 from groundline.retrieval.v1.evidence_pb2 import EvidencePack
 from svc_evaluator.case import Case
-from svc_evaluator.catalogue import CATALOGUE, NEED_A_DRAFT, PRECEDENCE, Applies, Kind
+from svc_evaluator.catalogue import CATALOGUE, NEED_A_DRAFT, OPINIONS, PRECEDENCE, Applies, Kind
 from svc_evaluator.confidence import best_of
 from svc_evaluator.signals.conflict import conflicts
 from svc_evaluator.signals.support import supports
@@ -16,9 +24,14 @@ from svc_evaluator.signals.support import supports
 _DIGITS = 6
 
 
-def judge(question: str, pack: EvidencePack, draft: Draft | None, policy: Policy) -> Verdict:
-    """Judges a draft, or, without one, whether one may be written. The same arguments give the same bytes."""
-    case = Case(question, pack, draft, policy)
+def judge(
+    question: str, pack: EvidencePack, draft: Draft | None, policy: Policy, opinion: SecondOpinion | None = None
+) -> Verdict:
+    """Judges a draft, or, without one, whether one may be written. The same arguments give the same bytes.
+
+    `opinion` is what a second reader made of the draft: it adds signals, and so can only make a PASS a FAIL.
+    """
+    case = Case(question, pack, draft, policy, opinion if draft is not None else None)
     unreadable = _signal(case, CATALOGUE["input_readable"], "input_readable")
     if not unreadable.ok:
         # Nothing else can be trusted, or even computed.
@@ -46,8 +59,13 @@ def _signals(case: Case) -> Iterator[Signal]:
     applies = _applying(case)
     for each in case.policy.thresholds:
         kind = CATALOGUE[each.name]
-        if applies in kind.applies and (case.draft is not None or each.name not in NEED_A_DRAFT):
+        given = case.draft is not None or each.name not in NEED_A_DRAFT
+        if applies in kind.applies and given and each.name not in OPINIONS:
             yield _signal(case, kind, each.name)
+    if case.opinion is not None:
+        yield _signal(case, CATALOGUE["second_opinion"], "second_opinion")
+        if case.opinion.HasField("answers_question"):
+            yield _signal(case, CATALOGUE["second_reading"], "second_reading")
 
 
 def _applying(case: Case) -> Applies:
@@ -57,7 +75,8 @@ def _applying(case: Case) -> Applies:
 
 
 def _signal(case: Case, kind: Kind, name: str) -> Signal:
-    found, threshold = kind.read(case), case.thresholds[name]
+    # A policy that was written before there were second opinions is no reason to disregard one.
+    found, threshold = kind.read(case), case.thresholds.get(name, OPINIONS.get(name, math.inf))
     value = round(found.value, _DIGITS)
     if not math.isfinite(value):
         # No input is one of these, so this is a fault of the gate's own; and a fault never passes.

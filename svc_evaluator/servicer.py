@@ -20,8 +20,9 @@ class EvaluationServicer(pb_grpc.EvaluationServiceServicer):
         base = request.evidence_pack.knowledge_base
         policy = tried or self._shelf.policies.get(request.policy_version, knowledge_base=base)
         draft = request.draft if request.HasField("draft") else None
+        opinion = request.second_opinion if request.HasField("second_opinion") else None
         # A few milliseconds of pure computation: a thread would cost more than it gives back.
-        return pb.EvaluateResponse(verdict=judge(request.question, request.evidence_pack, draft, policy))
+        return pb.EvaluateResponse(verdict=judge(request.question, request.evidence_pack, draft, policy, opinion))
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
         policy = self._shelf.policies.get(request.policy_version, knowledge_base=request.knowledge_base)

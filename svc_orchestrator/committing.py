@@ -30,7 +30,7 @@ VERDICTS = counter("groundline_verdicts_total", "The gate's verdicts, by reason;
 
 SUMMARY_MESSAGES = 12
 MAX_QUOTE_CHARS = 600
-_TIMED_STAGES = ("capture", "understanding", "retrieval", "model", "evaluation", "commit", "overhead")
+_TIMED_STAGES = ("capture", "understanding", "retrieval", "model", "second_opinion", "evaluation", "commit", "overhead")
 
 
 async def commit_turn(

@@ -55,13 +55,19 @@ class Gate:
         self._timeout_s = timeout_s
 
     async def judge(
-        self, question: str, pack: evidence_pb2.EvidencePack, draft: evaluation_pb2.Draft | None
+        self,
+        question: str,
+        pack: evidence_pb2.EvidencePack,
+        draft: evaluation_pb2.Draft | None,
+        opinion: evaluation_pb2.SecondOpinion | None = None,
     ) -> evaluation_pb2.Verdict:
-        """The verdict on a draft, or without one on whether the pack is worth one.
+        """The verdict on a draft (with a second reader's opinion), or without one on whether the pack is worth one.
 
         Raises StepFailed with EVALUATOR_ERROR, also for an answer that can't be a verdict: fail closed.
         """
-        request = evaluation_pb2.EvaluateRequest(question=question, evidence_pack=pack, draft=draft)
+        request = evaluation_pb2.EvaluateRequest(
+            question=question, evidence_pack=pack, draft=draft, second_opinion=opinion
+        )
         try:
             response = await self._stub.Evaluate(request, timeout=self._timeout_s)
         except _FAILURES as exc:

@@ -28,3 +28,13 @@ class OrchestratorSettings(ServiceSettings):
     chat_api_key: SecretStr = SecretStr("")
     chat_model: str = ""
     """The endpoint's model for answers."""
+
+    second_reader_chat_model: str = ""
+    """A model at the chat endpoint that reads each draft once more, and can only refuse it; empty asks none."""
+    nli_base_url: str = ""
+    """Instead: an endpoint with `/predict` for pairs, as Hugging Face's text-embeddings-inference serves it."""
+    nli_api_key: SecretStr = SecretStr("")
+    nli_model: str = "nli"
+    """The endpoint's model, as the record is to name it."""
+    second_reader_timeout_s: float = Field(default=15.0, gt=0, le=300)
+    """How long a second opinion may take; a late one fails the turn (EVALUATOR_ERROR)."""

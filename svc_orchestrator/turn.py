@@ -19,6 +19,7 @@ from meshkit.telemetry import get_logger, histogram, trace_id
 from svc_orchestrator.answering import Answerer, AnswererError, NothingToSay
 from svc_orchestrator.peers import Gate, Retrieval, StepFailed
 from svc_orchestrator.progress import Progress
+from svc_orchestrator.second_opinion import SecondReader, ask
 from svc_orchestrator.store import MessageRow, SessionRow
 from svc_orchestrator.understanding import understand
 
@@ -55,13 +56,21 @@ class TurnTaker:
     """Takes turns. Holds no state of any conversation."""
 
     def __init__(
-        self, retrieval: Retrieval, gate: Gate, answerer: Answerer, progress: Progress, *, draft_timeout_s: float
+        self,
+        retrieval: Retrieval,
+        gate: Gate,
+        answerer: Answerer,
+        progress: Progress,
+        *,
+        draft_timeout_s: float,
+        second_reader: SecondReader | None = None,
     ) -> None:
         self._retrieval = retrieval
         self._gate = gate
         self._answerer = answerer
         self._progress = progress
         self._draft_timeout_s = draft_timeout_s
+        self._second_reader = second_reader
 
     async def take(self, session: SessionRow, burst: Sequence[MessageRow], context: Sequence[MessageRow]) -> TurnResult:
         """Handles a burst of customer messages as one; `context` is what was said before it.
@@ -121,6 +130,12 @@ class TurnTaker:
         with result.stage("evaluation"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_CHECKING)
             verdict = await self._gate.judge(question, pack, draft)
+        if self._second_reader is not None and verdict.decision == evaluation_pb2.DECISION_PASS:
+            with result.stage("second_opinion"):
+                opinion = await ask(self._second_reader, question, pack, draft)
+            result.record.second_opinion.CopyFrom(opinion)
+            with result.stage("evaluation"):
+                verdict = await self._gate.judge(question, pack, draft, opinion)
         result.record.verdict.CopyFrom(verdict)
         if verdict.decision == evaluation_pb2.DECISION_PASS:
             result.draft = draft

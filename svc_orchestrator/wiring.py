@@ -15,6 +15,7 @@ from svc_orchestrator.answering import open_answerer
 from svc_orchestrator.hinted import HintedSessions
 from svc_orchestrator.peers import Gate, Retrieval
 from svc_orchestrator.progress import Progress
+from svc_orchestrator.second_opinion import open_second_reader
 from svc_orchestrator.servicer import OrchestrationServicer
 from svc_orchestrator.settings import OrchestratorSettings
 from svc_orchestrator.transitions import Transitions
@@ -46,6 +47,17 @@ async def wire(stack: AsyncExitStack, settings: OrchestratorSettings) -> Sequenc
             chat_model=settings.chat_model,
         )
     )
+    second_reader = await stack.enter_async_context(
+        open_second_reader(
+            chat_base_url=settings.chat_base_url,
+            chat_api_key=settings.chat_api_key,
+            chat_model=settings.second_reader_chat_model,
+            nli_base_url=settings.nli_base_url,
+            nli_api_key=settings.nli_api_key,
+            nli_model=settings.nli_model,
+            deadline_s=settings.second_reader_timeout_s,
+        )
+    )
     progress = Progress()
     turns = TurnTaker(
         Retrieval(
@@ -57,6 +69,7 @@ async def wire(stack: AsyncExitStack, settings: OrchestratorSettings) -> Sequenc
         answerer,
         progress,
         draft_timeout_s=settings.draft_timeout_s,
+        second_reader=second_reader,
     )
     advancer = Advancer(database, turns, progress, lease_s=settings.lease_s)
     hinted = HintedSessions(advancer.advance, at_once=settings.max_turns, max_waiting=settings.max_waiting_hints)

@@ -75,6 +75,13 @@ class Connection:
     ) -> dict[str, Any]:
         """The JSON object that `create` (a raw call of the client) brings within `deadline_s` seconds in all.
 
+        Raises as `body` does.
+        """
+        return _json_object(await self.body(create, arguments, deadline_s))
+
+    async def body(self, create: Callable[..., Awaitable[Any]], arguments: dict[str, Any], deadline_s: float) -> bytes:
+        """The body that `create` (a raw call of the client) brings within `deadline_s` seconds in all.
+
         Raises ChatError, or RefusedByServer for a 400, 415, 422 or 501.
         """
         if self._waiting >= self.endpoint.max_waiting:
@@ -89,7 +96,8 @@ class Connection:
                     self._waiting -= 1
                 try:
                     response = await create(**arguments, timeout=deadline_s)
-                    return _json_object(response.content)
+                    content: bytes = response.content
+                    return content
                 finally:
                     self._slots.release()
         except TimeoutError:

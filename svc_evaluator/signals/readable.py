@@ -13,10 +13,12 @@ _FLOATS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
 
 
 def input_readable(case: Case) -> Finding:
-    """How many values of pack and draft are no finite number, or of a kind that this version does not know."""
+    """How many values of pack, draft and second opinion are no finite number, or of a kind that is not known here."""
     count = sum(1 for _ in _unreadable(case.pack))
     if case.draft is not None:
         count += sum(1 for _ in _unreadable(case.draft))
+    if case.opinion is not None:
+        count += sum(1 for _ in _unreadable(case.opinion))
     return Finding(float(count), f"{count} values can't be read" if count else "")
 
 

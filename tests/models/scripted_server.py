@@ -6,7 +6,8 @@
         … base_url = server.base_url …
 
 Each path has its queue of replies; with an empty queue it behaves: `/chat/completions` says "ok" (or whatever
-`server.respond` makes of the request), `/embeddings` gives each text a vector of its own. `server.requests` keeps what
+`server.respond` makes of the request), `/embeddings` gives each text a vector of its own, `/predict` finds that every
+hypothesis follows. `server.requests` keeps what
 was asked. It talks HTTP by hand, because the libraries won't send what a broken server sends.
 """
 
@@ -95,10 +96,22 @@ def embeddings(texts: list[str], dimension: int = 8) -> Any:
     }
 
 
+def predictions(*rows: tuple[float, float, float]) -> Reply:
+    """A reply of `/predict`: entailment, neutral and contradiction of each pair."""
+    labels = ("entailment", "neutral", "contradiction")
+    return json_reply([[{"label": a, "score": b} for a, b in zip(labels, row, strict=True)] for row in rows])
+
+
+def _pairs(request: Request) -> list[Any]:
+    found: list[Any] = request.body["inputs"]
+    return found
+
+
 class ScriptedServer:
     def __init__(self) -> None:
         self.chat: deque[Scripted] = deque()
         self.embeddings: deque[Scripted] = deque()
+        self.predictions: deque[Scripted] = deque()
         self.requests: list[Request] = []
         self.respond: Callable[[Request], Scripted] = lambda _: answer("ok")
         self._server: asyncio.Server | None = None
@@ -153,6 +166,12 @@ class ScriptedServer:
             return self.chat.popleft() if self.chat else self.respond(request)
         if request.path.endswith("/embeddings"):
             return self.embeddings.popleft() if self.embeddings else json_reply(embeddings(request.body["input"]))
+        if request.path.endswith("/predict"):
+            return (
+                self.predictions.popleft()
+                if self.predictions
+                else predictions(*[(1.0, 0.0, 0.0)] * len(_pairs(request)))
+            )
         return error(404)
 
     async def _send(self, reply: Scripted, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -92,6 +92,8 @@ def changed(**thresholds: float) -> Policy:
     policy = Policy()
     policy.CopyFrom(POLICY)
     for each in policy.thresholds:
-        each.threshold = thresholds.get(each.name, each.threshold)
+        each.threshold = thresholds.pop(each.name, each.threshold)
+    for name, threshold in thresholds.items():
+        policy.thresholds.add(name=name, threshold=threshold)
     assert all(math.isfinite(each.threshold) for each in policy.thresholds)
     return policy

@@ -6,8 +6,17 @@ from pathlib import Path
 import pytest
 
 from groundline.evaluation.v1 import reason_code_pb2 as codes
-from groundline.evaluation.v1.evaluation_pb2 import DECISION_FAIL, DECISION_PASS, Citation, Draft, Verdict
-from svc_evaluator.catalogue import CATALOGUE, PRECEDENCE
+from groundline.evaluation.v1.evaluation_pb2 import (
+    DECISION_FAIL,
+    DECISION_PASS,
+    Citation,
+    ClaimOpinion,
+    Draft,
+    SecondOpinion,
+    Verdict,
+)
+from svc_evaluator.catalogue import CATALOGUE, OPINIONS, PRECEDENCE
+from svc_evaluator.judgement import judge
 from tests.unit.evaluator.cases import (
     POLICY,
     QUESTION,
@@ -342,6 +351,10 @@ def test_every_signal_of_the_catalogue_can_fail_a_verdict() -> None:
         policy = changed(**{name: 1e9 if kind.at_least else -1.0})
         if name == "record_match":
             given = verdict(pack(record, question="hello"), quoting(record, "Welcome!"), policy=policy)
+        elif name in OPINIONS:
+            said = ClaimOpinion(claim_index=0, entailment=0.9, neutral=0.1)
+            opinion = SecondOpinion(model="reader", claims=[said], answers_question=0.9)
+            given = judge(QUESTION, pack(page), quoting(page, ANSWER), policy, opinion)
         else:
             given = verdict(pack(page), quoting(page, ANSWER), policy=policy)
         assert given.decision == DECISION_FAIL, name

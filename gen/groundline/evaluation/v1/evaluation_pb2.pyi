@@ -306,6 +306,77 @@ class ConflictPair(_message.Message):
 Global___ConflictPair: _TypeAlias = ConflictPair  # noqa: Y015
 
 @_typing.final
+class ClaimOpinion(_message.Message):
+    """What another reader made of one claim and what it cites. The three are shares of one: together about 1."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAIM_INDEX_FIELD_NUMBER: _builtins.int
+    ENTAILMENT_FIELD_NUMBER: _builtins.int
+    NEUTRAL_FIELD_NUMBER: _builtins.int
+    CONTRADICTION_FIELD_NUMBER: _builtins.int
+    claim_index: _builtins.int
+    """The claim's index in the draft."""
+    entailment: _builtins.float
+    """How sure the reader is that the cited spans say it, 0..1."""
+    neutral: _builtins.float
+    """How sure that they neither say nor deny it, 0..1."""
+    contradiction: _builtins.float
+    """How sure that they deny it, 0..1."""
+    def __init__(
+        self,
+        *,
+        claim_index: _builtins.int = ...,
+        entailment: _builtins.float = ...,
+        neutral: _builtins.float = ...,
+        contradiction: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim_index", b"claim_index", "contradiction", b"contradiction", "entailment", b"entailment", "neutral", b"neutral"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimOpinion: _TypeAlias = ClaimOpinion  # noqa: Y015
+
+@_typing.final
+class SecondOpinion(_message.Message):
+    """A second reader's opinion on a draft that the gate has let pass: asked for before the draft is judged again with it,
+    and kept with the event, so that the verdict can be replayed without the reader. It can only make the gate stricter:
+    what fails without it fails with it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    ANSWERS_QUESTION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Who read: the model's name."""
+    answers_question: _builtins.float
+    """How sure the reader is that the draft answers the question, 0..1; absent where it only compares texts."""
+    @_builtins.property
+    def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClaimOpinion]:
+        """One per claim. A claim without an opinion counts as not entailed."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        claims: _abc.Iterable[Global___ClaimOpinion] | None = ...,
+        answers_question: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answers_question", b"_answers_question", "answers_question", b"answers_question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answers_question", b"_answers_question", "answers_question", b"answers_question", "claims", b"claims", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__answers_question: _TypeAlias = _typing.Literal["answers_question"]  # noqa: Y015
+    _WhichOneofArgType__answers_question: _TypeAlias = _typing.Literal["_answers_question", b"_answers_question"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answers_question) -> _WhichOneofReturnType__answers_question | None: ...
+
+Global___SecondOpinion: _TypeAlias = SecondOpinion  # noqa: Y015
+
+@_typing.final
 class Verdict(_message.Message):
     """The gate's word."""
 
@@ -368,6 +439,7 @@ class EvaluateRequest(_message.Message):
     DRAFT_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    SECOND_OPINION_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """The standalone question."""
     policy_version: _builtins.str
@@ -384,6 +456,12 @@ class EvaluateRequest(_message.Message):
     def policy(self) -> Global___Policy:
         """A policy that is not in force and only tried: what would it have said? Goes before `policy_version`."""
 
+    @_builtins.property
+    def second_opinion(self) -> Global___SecondOpinion:
+        """What a second reader made of the draft, where one is configured; without a draft it says nothing. Held against the
+        policy's `second_opinion` and `second_reading`, or against 0.5 where the policy names neither.
+        """
+
     def __init__(
         self,
         *,
@@ -392,19 +470,24 @@ class EvaluateRequest(_message.Message):
         draft: Global___Draft | None = ...,
         policy_version: _builtins.str = ...,
         policy: Global___Policy | None = ...,
+        second_opinion: Global___SecondOpinion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "_policy", b"_policy", "draft", b"draft", "evidence_pack", b"evidence_pack", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "_policy", b"_policy", "_second_opinion", b"_second_opinion", "draft", b"draft", "evidence_pack", b"evidence_pack", "policy", b"policy", "second_opinion", b"second_opinion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "_policy", b"_policy", "draft", b"draft", "evidence_pack", b"evidence_pack", "policy", b"policy", "policy_version", b"policy_version", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_draft", b"_draft", "_policy", b"_policy", "_second_opinion", b"_second_opinion", "draft", b"draft", "evidence_pack", b"evidence_pack", "policy", b"policy", "policy_version", b"policy_version", "question", b"question", "second_opinion", b"second_opinion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__draft: _TypeAlias = _typing.Literal["draft"]  # noqa: Y015
     _WhichOneofArgType__draft: _TypeAlias = _typing.Literal["_draft", b"_draft"]  # noqa: Y015
     _WhichOneofReturnType__policy: _TypeAlias = _typing.Literal["policy"]  # noqa: Y015
     _WhichOneofArgType__policy: _TypeAlias = _typing.Literal["_policy", b"_policy"]  # noqa: Y015
+    _WhichOneofReturnType__second_opinion: _TypeAlias = _typing.Literal["second_opinion"]  # noqa: Y015
+    _WhichOneofArgType__second_opinion: _TypeAlias = _typing.Literal["_second_opinion", b"_second_opinion"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__draft) -> _WhichOneofReturnType__draft | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__policy) -> _WhichOneofReturnType__policy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__second_opinion) -> _WhichOneofReturnType__second_opinion | None: ...
 
 Global___EvaluateRequest: _TypeAlias = EvaluateRequest  # noqa: Y015
 

@@ -101,7 +101,7 @@ class StageTiming(_message.Message):
     DURATION_MS_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """The stage: `capture` (from the first message's write to the turn's begin), `understanding`, `retrieval`, `model`,
-    `evaluation`, `commit`, and `overhead` (all that is none of these).
+    `second_opinion`, `evaluation`, `commit`, and `overhead` (all that is none of these).
     """
     duration_ms: _builtins.float
     """Milliseconds."""
@@ -163,6 +163,7 @@ class Turn(_message.Message):
     RESPONSE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    SECOND_OPINION_FIELD_NUMBER: _builtins.int
     response_message_id: _builtins.str
     """The message that went to the customer (UUID)."""
     trace_id: _builtins.str
@@ -191,6 +192,10 @@ class Turn(_message.Message):
     def timings(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageTiming]:
         """Where the time went."""
 
+    @_builtins.property
+    def second_opinion(self) -> _evaluation_pb2.SecondOpinion:
+        """What a second reader made of the draft; absent where none was asked. The verdict was given with it."""
+
     def __init__(
         self,
         *,
@@ -202,10 +207,11 @@ class Turn(_message.Message):
         response_message_id: _builtins.str = ...,
         timings: _abc.Iterable[Global___StageTiming] | None = ...,
         trace_id: _builtins.str = ...,
+        second_opinion: _evaluation_pb2.SecondOpinion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "evidence_pack", b"evidence_pack", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "evidence_pack", b"evidence_pack", "second_opinion", b"second_opinion", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_message_ids", b"customer_message_ids", "draft", b"draft", "evidence_pack", b"evidence_pack", "response_message_id", b"response_message_id", "timings", b"timings", "trace_id", b"trace_id", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_message_ids", b"customer_message_ids", "draft", b"draft", "evidence_pack", b"evidence_pack", "response_message_id", b"response_message_id", "second_opinion", b"second_opinion", "timings", b"timings", "trace_id", b"trace_id", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
