@@ -24,6 +24,46 @@ CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
 
 COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
 
+CREATE FUNCTION knowledge.added(one integer[], other integer[]) RETURNS integer[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT (COALESCE(u.a, 0) + COALESCE(u.b, 0)) FROM UNNEST(added.one, added.other) u(a, b));
+
+CREATE FUNCTION knowledge.audience_number(knowledge_base text, acl text[]) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hash_array_extended(array_prepend(knowledge_base, acl), (0)::bigint);
+
+CREATE FUNCTION knowledge.cell_number(audience bigint, lexeme text, level integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((hashtextextended(lexeme, (audience # (level)::bigint)) >> 32))::integer;
+
+CREATE FUNCTION knowledge.term_impacts(vector tsvector, words integer) RETURNS TABLE(lexeme text, impact double precision, level integer)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT told.lexeme,
+     told.impact,
+     (LEAST((floor((told.impact * (16)::double precision)))::integer, 15) + 1)
+    FROM ( SELECT held.lexeme,
+             (held.tf / ((held.tf + (0.3)::double precision) + ((0.009)::double precision * (term_impacts.words)::double precision))) AS impact
+            FROM ( SELECT u.lexeme,
+                     (GREATEST(cardinality(u.positions), 1))::double precision AS tf
+                    FROM unnest(term_impacts.vector) u(lexeme, positions, weights)) held) told;
+END;
+
+CREATE FUNCTION knowledge.term_number(lexeme text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (((hashtextextended(lexeme, (0)::bigint) & (536870911)::bigint) + 1))::integer;
+
+CREATE FUNCTION knowledge.chunk_terms_of(audience bigint, vector tsvector, words integer) RETURNS TABLE(terms public.sparsevec, cells integer[])
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((('{'::text || COALESCE(string_agg(((t.number || ':'::text) || (t.impact)::real), ','::text), ''::text)) || '}/536870912'::text))::public.sparsevec AS sparsevec,
+     COALESCE(array_agg(t.cell), '{}'::integer[]) AS "coalesce"
+    FROM ( SELECT DISTINCT ON ((knowledge.term_number(i.lexeme))) knowledge.term_number(i.lexeme) AS number,
+             i.impact,
+             knowledge.cell_number(chunk_terms_of.audience, i.lexeme, i.level) AS cell
+            FROM knowledge.term_impacts(chunk_terms_of.vector, chunk_terms_of.words) i(lexeme, impact, level)) t;
+END;
+
 CREATE FUNCTION knowledge.count_chunks() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
@@ -33,6 +73,15 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM changed) THEN
         RETURN NULL;
+    END IF;
+    -- Before the lock: nobody has to wait for this. A deleted chunk's terms go with it, by its foreign key.
+    IF step > 0 THEN
+        INSERT INTO knowledge.chunk_terms (chunk_id, audience, terms, cells)
+        SELECT c.chunk_id, c.audience, t.terms, t.cells
+        FROM (
+            SELECT chunk_id, tsvector_column, word_count, knowledge.audience_number(knowledge_base, acl) AS audience
+            FROM changed
+        ) AS c, knowledge.chunk_terms_of(c.audience, c.tsvector_column, c.word_count) AS t;
     END IF;
     -- The base's row first: it is the lock that orders all writers of one knowledge base.
     UPDATE knowledge.knowledge_bases b
@@ -47,13 +96,23 @@ BEGIN
     ON CONFLICT (knowledge_base, acl)
         DO UPDATE SET chunk_count = t.chunk_count + excluded.chunk_count,
             word_count = t.word_count + excluded.word_count;
-    INSERT INTO knowledge.term_stats AS t (knowledge_base, lexeme, acl, document_frequency)
-    SELECT c.knowledge_base, l.lexeme, c.acl, step * count(*)
-    FROM changed c, unnest(c.tsvector_column) AS l
+    INSERT INTO knowledge.term_stats AS t (knowledge_base, lexeme, acl, document_frequency, level_frequencies)
+    SELECT c.knowledge_base, i.lexeme, c.acl, step * count(*), ARRAY[
+        step * count(*) FILTER (WHERE i.level = 1), step * count(*) FILTER (WHERE i.level = 2),
+        step * count(*) FILTER (WHERE i.level = 3), step * count(*) FILTER (WHERE i.level = 4),
+        step * count(*) FILTER (WHERE i.level = 5), step * count(*) FILTER (WHERE i.level = 6),
+        step * count(*) FILTER (WHERE i.level = 7), step * count(*) FILTER (WHERE i.level = 8),
+        step * count(*) FILTER (WHERE i.level = 9), step * count(*) FILTER (WHERE i.level = 10),
+        step * count(*) FILTER (WHERE i.level = 11), step * count(*) FILTER (WHERE i.level = 12),
+        step * count(*) FILTER (WHERE i.level = 13), step * count(*) FILTER (WHERE i.level = 14),
+        step * count(*) FILTER (WHERE i.level = 15), step * count(*) FILTER (WHERE i.level = 16)
+    ]::integer[]
+    FROM changed c, knowledge.term_impacts(c.tsvector_column, c.word_count) AS i
     GROUP BY 1, 2, 3
     ORDER BY 1, 2, 3
     ON CONFLICT (knowledge_base, lexeme, acl)
-        DO UPDATE SET document_frequency = t.document_frequency + excluded.document_frequency;
+        DO UPDATE SET document_frequency = t.document_frequency + excluded.document_frequency,
+            level_frequencies = knowledge.added(t.level_frequencies, excluded.level_frequencies);
     IF step < 0 THEN
         DELETE FROM knowledge.corpus_stats t
         USING (SELECT DISTINCT c.knowledge_base, c.acl FROM changed c) g
@@ -81,7 +140,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format(
-        'CREATE INDEX %I ON knowledge.doc_embeddings USING hnsw ((embedding_vector::vector(%s)) vector_cosine_ops) '
+        'CREATE INDEX %I ON knowledge.doc_embeddings USING hnsw ((embedding_vector::halfvec(%s)) halfvec_cosine_ops) '
         'WHERE embedding_model = %L',
         'doc_embeddings_hnsw_' || substr(md5(model), 1, 12), dims, model);
 END
@@ -184,6 +243,13 @@ CREATE TABLE knowledge.case_summaries (
     CONSTRAINT case_summaries_state_check CHECK ((state = ANY (ARRAY['pending_review'::text, 'approved'::text, 'rejected'::text])))
 );
 
+CREATE TABLE knowledge.chunk_terms (
+    chunk_id uuid NOT NULL,
+    audience bigint NOT NULL,
+    terms public.sparsevec NOT NULL,
+    cells integer[] NOT NULL
+);
+
 CREATE TABLE knowledge.corpus_stats (
     knowledge_base text NOT NULL,
     acl text[] NOT NULL,
@@ -260,7 +326,8 @@ CREATE TABLE knowledge.term_stats (
     knowledge_base text NOT NULL,
     lexeme text NOT NULL,
     acl text[] NOT NULL,
-    document_frequency bigint NOT NULL
+    document_frequency bigint NOT NULL,
+    level_frequencies integer[] DEFAULT '{}'::integer[] NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -443,6 +510,9 @@ ALTER TABLE ONLY knowledge.case_summaries
 ALTER TABLE ONLY knowledge.case_summaries
     ADD CONSTRAINT case_summaries_session_id_ticket_id_key UNIQUE (session_id, ticket_id);
 
+ALTER TABLE ONLY knowledge.chunk_terms
+    ADD CONSTRAINT chunk_terms_pkey PRIMARY KEY (chunk_id);
+
 ALTER TABLE ONLY knowledge.corpus_stats
     ADD CONSTRAINT corpus_stats_pkey PRIMARY KEY (knowledge_base, acl);
 
@@ -533,7 +603,13 @@ CREATE INDEX ratings_session_idx ON conversation.ratings USING btree (session_id
 
 CREATE INDEX case_summaries_ticket_idx ON knowledge.case_summaries USING btree (ticket_id);
 
+CREATE INDEX chunk_terms_audience_idx ON knowledge.chunk_terms USING btree (audience);
+
+CREATE INDEX chunk_terms_cells_idx ON knowledge.chunk_terms USING gin (cells) WITH (fastupdate=off);
+
 CREATE INDEX doc_chunks_tsvector_idx ON knowledge.doc_chunks USING gin (tsvector_column);
+
+CREATE INDEX doc_embeddings_audience_idx ON knowledge.doc_embeddings USING btree (knowledge_base, acl);
 
 CREATE INDEX documents_supersedes_idx ON knowledge.documents USING btree (knowledge_base, supersedes_uri) WHERE (supersedes_uri <> ''::text);
 
@@ -592,6 +668,9 @@ ALTER TABLE ONLY knowledge.case_summaries
 
 ALTER TABLE ONLY knowledge.case_summaries
     ADD CONSTRAINT case_summaries_knowledge_base_fkey FOREIGN KEY (knowledge_base) REFERENCES knowledge.knowledge_bases(name);
+
+ALTER TABLE ONLY knowledge.chunk_terms
+    ADD CONSTRAINT chunk_terms_chunk_id_fkey FOREIGN KEY (chunk_id) REFERENCES knowledge.doc_chunks(chunk_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY knowledge.doc_chunks
     ADD CONSTRAINT doc_chunks_doc_id_fkey FOREIGN KEY (doc_id) REFERENCES knowledge.documents(doc_id);
@@ -653,6 +732,9 @@ GRANT SELECT ON TABLE knowledge.answered_requests TO groundline_workers;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.case_summaries TO groundline_retrieval;
 GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.case_summaries TO groundline_workers;
+
+GRANT SELECT ON TABLE knowledge.chunk_terms TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.chunk_terms TO groundline_workers;
 
 GRANT SELECT ON TABLE knowledge.corpus_stats TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.corpus_stats TO groundline_workers;

@@ -58,7 +58,11 @@ class Ranking:
     max_terms: int = 64
     """Words of a question that count: its rarest."""
     max_postings: int = 3000
-    """In how many chunks the words that choose the lexical candidates stand together."""
+    """How many chunks the lexical leg looks at: where the question's words tell most."""
+    read_all_below: int = 3000
+    """Up to so many chunks that a principal may read, the lexical leg looks at all of them."""
+    compare_all_below: int = 10_000
+    """Up to so many chunks that a principal may read, the vector leg compares each of them."""
     default_top_k: int = 8
     stop_lexemes: tuple[str, ...] = tuple(SUPPORT_STOP_LEXEMES.split())
 

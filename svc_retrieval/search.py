@@ -169,7 +169,7 @@ class Search:
         started = time.perf_counter()
         vector = (await self._embedder.embed([query]))[0]
         embedding_ms, started = _ms_since(started), time.perf_counter()
-        scores = await self._nearest(vector, knowledge_base, groups, exact=False)
+        scores = await self._nearest(vector, knowledge_base, groups, self._ranking.compare_all_below)
         return _VectorLeg(vector, scores, embedding_ms, _ms_since(started))
 
     async def _completed(self, leg: _VectorLeg, visible: int, knowledge_base: str, groups: Sequence[str]) -> _VectorLeg:
@@ -177,11 +177,11 @@ class Search:
         if len(leg.scores) >= min(self._ranking.candidates, visible):
             return leg
         started = time.perf_counter()
-        scores = await self._nearest(leg.vector, knowledge_base, groups, exact=True)
+        scores = await self._nearest(leg.vector, knowledge_base, groups, visible)
         return _VectorLeg(leg.vector, scores, leg.embedding_ms, leg.duration_ms + _ms_since(started))
 
     async def _nearest(
-        self, vector: Vectors, knowledge_base: str, groups: Sequence[str], *, exact: bool
+        self, vector: Vectors, knowledge_base: str, groups: Sequence[str], compare_all_below: int
     ) -> dict[UUID, float]:
         async with self._db.connection() as conn:
             return await self._space.nearest(
@@ -190,7 +190,7 @@ class Search:
                 knowledge_base=knowledge_base,
                 groups=groups,
                 limit=self._ranking.candidates,
-                exact=exact,
+                compare_all_below=compare_all_below,
             )
 
     async def _passages(

@@ -50,9 +50,17 @@ async def services(database: Database, objects: ObjectStore, embedder: Embedder)
 
 
 def vector_index_settings(ef_search: int) -> Mapping[str, str]:
-    """How this process' connections use the vector index. With a filter, it goes on until enough rows pass; that these
-    may come slightly out of order does no harm, since they are scored and sorted again."""
-    return {"hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": str(ef_search)}
+    """How this process' connections use indexes. With a filter, the vector index goes on until enough rows pass; that
+    these may come slightly out of order does no harm, since they are scored and sorted again. And every statement has
+    an index that serves it: a table read whole, or by parallel workers whose start takes longer than the search, is
+    never what is meant, whatever the planner makes of filters that it can't estimate."""
+    return {
+        "hnsw.iterative_scan": "relaxed_order",
+        "hnsw.ef_search": str(ef_search),
+        "enable_seqscan": "off",
+        "random_page_cost": "1.1",
+        "max_parallel_workers_per_gather": "0",
+    }
 
 
 def with_server_settings(database_url: str, values: Mapping[str, str]) -> str:

@@ -65,11 +65,18 @@ class VectorSpace:
         await conn.execute(_queries.register_model, self.model, self.dimension)
 
     async def nearest(
-        self, conn: Connection, vector: Vectors, *, knowledge_base: str, groups: Sequence[str], limit: int, exact: bool
+        self,
+        conn: Connection,
+        vector: Vectors,
+        *,
+        knowledge_base: str,
+        groups: Sequence[str],
+        limit: int,
+        compare_all_below: int,
     ) -> dict[UUID, float]:
-        """Cosines of the nearest chunks. `exact` looks at every one that is visible."""
-        query = self.sql("vector_leg_exact" if exact else "vector_leg")
-        rows = await conn.fetch(query, vector, knowledge_base, list(groups), limit)
+        """Cosines of the nearest chunks: exact where no more than `compare_all_below` are visible."""
+        query = self.sql("vector_leg")
+        rows = await conn.fetch(query, vector, knowledge_base, list(groups), limit, compare_all_below)
         return {row["chunk_id"]: row["cosine"] for row in rows}
 
     async def passages(
@@ -132,6 +139,7 @@ async def by_words(
         ranking.k1,
         ranking.b,
         ranking.candidates,
+        ranking.read_all_below,
     )
     if row is None:
         return None

@@ -1,25 +1,42 @@
 -- lexical_leg --
 -- The best chunks by BM25, with what their words weigh for this principal: one row, or none if there is no such
--- knowledge base. Only the rarest words choose the candidates, as long as they stand in $7 chunks together; all words
--- score them.
+-- knowledge base. Words choose the candidates by cells (a word at a level of impact, for one audience), those that tell
+-- most first, as long as $7 chunks stand in them together: the cost is bounded, whatever the size of the base. Where
+-- the principal sees no more than $11 chunks, all of them are candidates. All words score the candidates: first by
+-- impacts as they are stored, then the best of them by the words themselves. (The numbers of cells and audiences are
+-- hashes: the ACL itself has the last word.)
 -- $1 knowledge base, $2 groups, $3 text, $4 identifier lexemes, $5 stop lexemes, $6 most words, $7 most postings,
--- $8 k1, $9 b, $10 candidates.
-with corpus as (
-    select base.text_configuration::regconfig as configuration,
-        coalesce(sum(stats.chunk_count), 0)::float8 as chunks,
-        coalesce(sum(stats.word_count), 0)::float8 / greatest(sum(stats.chunk_count), 1) as mean_words
+-- $8 k1, $9 b, $10 candidates,
+-- $11 most chunks to read all of.
+with audiences as materialized (
+    select stats.acl, knowledge.audience_number($1, stats.acl) as number, stats.chunk_count, stats.word_count
+    from knowledge.corpus_stats stats
+    where stats.knowledge_base = $1 and stats.acl && $2::text[]
+),
+corpus as materialized (
+    select base.text_configuration::regconfig as configuration, seen.*
     from knowledge.knowledge_bases base
-    left join knowledge.corpus_stats stats on stats.knowledge_base = base.name and stats.acl && $2::text[]
+    cross join (
+        select coalesce(sum(chunk_count), 0)::float8 as chunks,
+            coalesce(sum(word_count), 0)::float8 / greatest(sum(chunk_count), 1) as mean_words
+        from audiences
+    ) as seen
     where base.name = $1
-    group by base.name
 ),
 asked as (
     select word.lexeme, word.positions, word.lexeme = any ($5::text[]) as stop
     from corpus, unnest({tsvector}) as word
 ),
 -- A question of nothing but stop words ("hello") is asked by these.
-kept as (
+kept as materialized (
     select lexeme, positions from asked where not stop or (select bool_and(stop) from asked)
+),
+held as materialized (
+    select kept.lexeme, stats.acl, stats.document_frequency as df, stats.level_frequencies,
+        knowledge.audience_number($1, stats.acl) as audience
+    from kept
+    join knowledge.term_stats stats
+        on stats.knowledge_base = $1 and stats.lexeme = kept.lexeme and stats.acl && $2::text[]
 ),
 weighed as materialized (
     select kept.lexeme, kept.positions, found.df,
@@ -27,43 +44,65 @@ weighed as materialized (
     from kept
     cross join corpus
     cross join lateral (
-        select coalesce(sum(stats.document_frequency), 0)::bigint as df
-        from knowledge.term_stats stats
-        where stats.knowledge_base = $1 and stats.lexeme = kept.lexeme and stats.acl && $2::text[]
+        select coalesce(sum(held.df), 0)::bigint as df from held where held.lexeme = kept.lexeme
     ) as found
     order by found.df, kept.lexeme
     limit $6
 ),
-chosen as (
-    select string_agg('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery as query
+question as materialized (
+    select ('{' || string_agg(number || ':' || idf::real, ',') || '}/536870912')::sparsevec as terms
     from (
-        select lexeme, row_number() over rarest as place, sum(df) over rarest as postings
-        from weighed where df > 0
-        window rarest as (order by df, lexeme)
-    ) as ranked
+        select knowledge.term_number(lexeme) as number, sum(idf) as idf from weighed where df > 0 group by 1
+    ) as numbered
+),
+chosen as materialized (
+    select array_agg(knowledge.cell_number(audience, lexeme, level)) as cells
+    from (
+        select held.audience, held.lexeme, at.level::integer as level, row_number() over most as place,
+            sum(at.frequency) over most as postings
+        from held
+        join weighed using (lexeme)
+        cross join lateral unnest(held.level_frequencies) with ordinality as at (frequency, level)
+        where at.frequency > 0 and (select chunks from corpus) > $11
+        window most as (order by weighed.idf * at.level desc, held.lexeme, held.acl rows unbounded preceding)
+    ) as cell
     where place = 1 or postings <= $7
 ),
-matched as (
-    select chunk.chunk_id, chunk.tsvector_column, chunk.word_count
-    from knowledge.doc_chunks chunk
-    where chunk.tsvector_column @@ (select query from chosen)
-        and chunk.knowledge_base = $1 and chunk.acl && $2::text[]
-    limit $7
+matched as materialized (
+    select terms.chunk_id, terms.terms <#> (select question.terms from question) as against
+    from knowledge.chunk_terms terms
+    where terms.cells && (select cells from chosen)
+        and terms.audience = any (array(select audiences.number from audiences))
+    union all
+    select terms.chunk_id, terms.terms <#> (select question.terms from question) as against
+    from audiences
+    cross join lateral (
+        select read.chunk_id, read.terms
+        from knowledge.chunk_terms read
+        where read.audience = audiences.number
+        limit $11
+    ) as terms
+    where (select chunks from corpus) <= $11
+),
+likely as materialized (
+    select chunk_id from matched where against < 0 order by against, chunk_id limit 2 * $10::integer
 ),
 best as (
-    select matched.chunk_id, scored.bm25
-    from matched
+    select chunk.chunk_id, scored.bm25
+    from likely
+    join knowledge.doc_chunks chunk using (chunk_id)
     cross join corpus
     cross join lateral (
         select sum(weighed.idf * (held.tf * ($8::float8 + 1)) / (held.tf
-            + $8::float8 * (1 - $9::float8 + $9::float8 * matched.word_count / greatest(corpus.mean_words, 1)))) as bm25
+            + $8::float8 * (1 - $9::float8 + $9::float8 * chunk.word_count / greatest(corpus.mean_words, 1)))) as bm25
         from (
             select word.lexeme, greatest(cardinality(word.positions), 1)::float8 as tf
-            from unnest(matched.tsvector_column) as word
+            from unnest(chunk.tsvector_column) as word
         ) as held
         join weighed using (lexeme)
     ) as scored
-    order by scored.bm25 desc, matched.chunk_id
+    where scored.bm25 is not null and chunk.knowledge_base = $1 and chunk.acl && $2::text[]
+    order by scored.bm25 desc, chunk.chunk_id
     limit $10
 )
 select corpus.chunks::bigint as chunks, corpus.mean_words,
@@ -76,24 +115,41 @@ select corpus.chunks::bigint as chunks, corpus.mean_words,
 from corpus
 
 -- vector_leg --
--- The nearest chunks by cosine. The model's name is a literal, so that the planner can prove that the partial index
--- of this model serves. The connection lets the index go on until enough rows pass the filter.
--- $1 vector, $2 knowledge base, $3 groups, $4 candidates.
-select chunk_id, 1 - (embedding_vector::vector({dimension}) <=> $1::vector({dimension})) as cosine
-from knowledge.doc_embeddings
-where embedding_model = {model} and knowledge_base = $2 and acl && $3::text[]
-order by embedding_vector::vector({dimension}) <=> $1::vector({dimension})
-limit $4
-
--- vector_leg_exact --
--- The same by looking at every visible chunk, for the case that the index gave up before it had seen enough of them:
--- the filter hides nearly all that is near. `+ 0` keeps the planner from the index's order.
--- $1 vector, $2 knowledge base, $3 groups, $4 candidates.
-select chunk_id, 1 - (embedding_vector::vector({dimension}) <=> $1::vector({dimension})) as cosine
-from knowledge.doc_embeddings
-where embedding_model = {model} and knowledge_base = $2 and acl && $3::text[]
-order by (embedding_vector::vector({dimension}) <=> $1::vector({dimension})) + 0
-limit $4
+-- The nearest chunks by cosine. Where the principal may read no more than $5 chunks, each of them is compared: an index
+-- that filters what it has found would look at nearly everything to find them. Else the index goes on (a setting of the
+-- connection) until enough rows pass the filter. The model's name is a literal, so that the planner can prove that the
+-- partial index of this model serves; `|| ''` keeps it from the index of audiences.
+-- $1 vector, $2 knowledge base, $3 groups, $4 candidates, $5 most chunks to compare each.
+with audiences as materialized (
+    select stats.acl, stats.chunk_count
+    from knowledge.corpus_stats stats
+    where stats.knowledge_base = $2 and stats.acl && $3::text[]
+),
+visible as materialized (
+    select coalesce(sum(chunk_count), 0) as chunks from audiences
+)
+(
+    select near.chunk_id, 1 - (near.embedding_vector::vector({dimension}) <=> $1::vector({dimension})) as cosine
+    from knowledge.doc_embeddings near
+    where near.embedding_model = {model} and near.knowledge_base || '' = $2 and near.acl && $3::text[]
+        and (select chunks from visible) > $5::bigint
+    order by near.embedding_vector::halfvec({dimension}) <=> $1::vector({dimension})::halfvec({dimension})
+    limit $4
+)
+union all
+(
+    select each.chunk_id, 1 - (each.embedding_vector::vector({dimension}) <=> $1::vector({dimension})) as cosine
+    from audiences
+    cross join lateral (
+        select read.chunk_id, read.embedding_vector
+        from knowledge.doc_embeddings read
+        where read.embedding_model = {model} and read.knowledge_base = $2 and read.acl = audiences.acl
+        limit $5
+    ) as each
+    where (select chunks from visible) <= $5::bigint
+    order by (each.embedding_vector::vector({dimension}) <=> $1::vector({dimension})) + 0
+    limit $4
+)
 
 -- finalists --
 -- What both legs found, with all that scoring and showing needs: where the question's words stand, the cosine, the

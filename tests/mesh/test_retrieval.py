@@ -242,8 +242,11 @@ async def test_both_legs_have_an_index_that_serves_them(desk: KnowledgeDesk) -> 
     vector = "[" + ",".join(["1"] * WordEmbedder.dimension) + "]"
     space = VectorSpace(WordEmbedder.name, WordEmbedder.dimension)
     nearest = space.sql("vector_leg").replace("$1", f"'{vector}'").replace("$2", "'default'")
-    plan = await explain(desk, nearest.replace("$3", "'{public}'").replace("$4", "5"))
+    plan = await explain(desk, nearest.replace("$3", "'{public}'").replace("$4", "5").replace("$5", "3"))
     assert "Index Scan using doc_embeddings_hnsw_" in plan
+    assert "Index Scan using doc_embeddings_audience_idx" in plan or "Scan on doc_embeddings_audience_idx" in plan
+    words = "select 1 from knowledge.chunk_terms where cells && (select '{1,2}'::integer[] offset 0)"
+    assert "Bitmap Index Scan on chunk_terms_cells_idx" in await explain(desk, words)
     words = "select 1 from knowledge.doc_chunks where tsvector_column @@ (select 'reset | button'::tsquery offset 0)"
     assert "Bitmap Index Scan on doc_chunks_tsvector_idx" in await explain(desk, f"{words} and acl && '{{public}}'")
 
