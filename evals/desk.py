@@ -42,6 +42,10 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 
+Connect = Callable[[str], Awaitable[Database]]
+"""Opens the desk's database as a role; it is closed with the desk."""
+
+
 class IngestionFailed(Exception):
     """The worker would not index a document; the message says which and why."""
 
@@ -49,8 +53,11 @@ class IngestionFailed(Exception):
 class Desk:
     """Documents in, evidence out, as retrieval and the knowledge worker do it."""
 
-    def __init__(self, retrieval: Database, workers: Database, objects: ObjectStore, embedder: Embedder) -> None:
+    def __init__(
+        self, retrieval: Database, workers: Database, objects: ObjectStore, embedder: Embedder, connect: Connect
+    ) -> None:
         self.embedder = embedder
+        self.connect = connect
         self._documents = Documents(retrieval, objects)
         self._ingest = IngestDocument(workers, objects, embedder)
         self._retrieval = retrieval
@@ -90,6 +97,14 @@ class Desk:
             limit=len(submissions) + 1,
         )
         return refused + len(failed)
+
+    async def delete(self, uri: str) -> None:
+        """Deletes a document of the knowledge base, if there is one of that uri."""
+        found = await self._documents.page(
+            Audience((), sees_everything=True), knowledge_base=BASE, state=None, uri=uri, after=None, limit=1
+        )
+        for each in found:
+            await self._documents.delete(each.doc_id)
 
     async def _write(self, submission: Submission) -> None:
         request = Request("CreateDocument", "evals", "", b"")
@@ -151,7 +166,13 @@ async def open_desk(*, embedding_model: str = "") -> AsyncIterator[Desk]:
         workers = await _open(stack, server, "groundline_workers")
         embedder = await open_embedder(embedding_model, workers=2)
         stack.push_async_callback(embedder.close)
-        desk = Desk(retrieval, workers, open_store(f"file://{folder}/objects"), embedder)
+        desk = Desk(
+            retrieval,
+            workers,
+            open_store(f"file://{folder}/objects"),
+            embedder,
+            lambda role: _open(stack, server, role),
+        )
         await desk.prepare(workers)
         yield desk
 

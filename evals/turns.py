@@ -66,18 +66,7 @@ class Turns:
     ) -> Turn:
         """The turn for `question` by somebody in `groups`; `found` is its search, if that was done before."""
         peers = _Peers(self._desk, self.policy, found)
-        # The clients check what they are given, as they do in the mesh; only the wire is missing.
-        taker = TurnTaker(
-            Retrieval(
-                cast(retrieval_pb2_grpc.RetrievalServiceStub, peers),
-                timeout_s=_PATIENCE_S,
-                evidence_count=self._evidence_count,
-            ),
-            Gate(cast(evaluation_pb2_grpc.EvaluationServiceStub, peers), timeout_s=_PATIENCE_S),
-            self._answerer,
-            Progress(),
-            draft_timeout_s=_PATIENCE_S,
-        )
+        taker = self._taker(peers)
         before = [_message(each, index + 1) for index, each in enumerate(earlier)]
         result = await taker.take(_session(groups), [_message(question, len(before) + 1)], before)
         draft = result.draft
@@ -90,6 +79,24 @@ class Turns:
             draft=draft,
             verdict=result.record.verdict,
             pack=result.record.evidence_pack,
+        )
+
+    def taker(self) -> TurnTaker:
+        """What an orchestrator takes its turns with, over this desk."""
+        return self._taker(_Peers(self._desk, self.policy, None))
+
+    def _taker(self, peers: "_Peers") -> TurnTaker:
+        # The clients check what they are given, as they do in the mesh; only the wire is missing.
+        return TurnTaker(
+            Retrieval(
+                cast(retrieval_pb2_grpc.RetrievalServiceStub, peers),
+                timeout_s=_PATIENCE_S,
+                evidence_count=self._evidence_count,
+            ),
+            Gate(cast(evaluation_pb2_grpc.EvaluationServiceStub, peers), timeout_s=_PATIENCE_S),
+            self._answerer,
+            Progress(),
+            draft_timeout_s=_PATIENCE_S,
         )
 
 
