@@ -1,4 +1,4 @@
-"""`python -m evals`: every set at hand and the samples, as a Markdown report and a JSON file."""
+"""`python -m evals`: every set at hand and the samples, as a report (HTML and Markdown) and a JSON file."""
 
 import argparse
 import asyncio
@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evals import conflicts
+from evals import comparison, conflicts
 from evals.conversations import converse, read_knowledge, read_questions, tally
 from evals.desk import open_desk
 from evals.measuring import measure
-from evals.report import to_markdown
+from evals.page import to_html, to_markdown
+from evals.report import TITLE, blocks
 from evals.sets import SEED, TEST, EvalSet, SetUnusable, read_set
 from evals.summary import plain, summary
 from evals.turns import Turns
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+BASELINE = REPOSITORY / "evals" / "baseline.json"
 SETS = ("stackfaq", "covidfaq", "squad2", "clapnq", "begin")
 CONFLICTS = "etcd_versions"
 SAMPLE = 800
@@ -34,8 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "quality.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    report = to_markdown(found)
+    said = blocks(found, comparison.read(BASELINE))
+    report = to_markdown(TITLE, said)
     (options.out / "quality.md").write_text(report, encoding="utf-8")
+    (options.out / "quality.html").write_text(to_html(TITLE, said), encoding="utf-8")
+    if options.keep_baseline:
+        BASELINE.write_text(json.dumps(comparison.kept(found), indent=1) + "\n", encoding="utf-8")
     print(report)
     return 0
 
@@ -97,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, default=SAMPLE, help="most questions of a set; 0: all")
     parser.add_argument("--part", choices=("dev", TEST, ""), default=TEST, help="which half is reported")
     parser.add_argument("--only", nargs="*", help="only these sets, and nothing else")
+    parser.add_argument(
+        "--keep-baseline", action="store_true", help="store this run in evals/baseline.json, to compare later ones with"
+    )
     return parser
 
 

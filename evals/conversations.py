@@ -119,6 +119,13 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "answered_share": metrics.share(kinds["answered"], answerable),
         "refused_share": metrics.share(kinds["refused"], refusable),
         "page_found_first": metrics.mean([float(each) for each in found_first]),
+        "ndcg_at_10": metrics.mean(
+            [
+                metrics.ndcg(list(dict.fromkeys(each.turn.evidence)), {each.asked.doc: 1.0})
+                for each in outcomes
+                if each.asked.doc and each.asked.answerable
+            ]
+        ),
         "reasons": _reasons(refused, sum(each.asked.expect == CONFLICT for each in outcomes)),
         "wrong": [_described(each) for each in outcomes if each.kind == "wrongly_answered"],
         "over_refusals": [_described(each) for each in outcomes if each.kind == "over_refused"],

@@ -46,6 +46,7 @@ def measure(claims: Sequence[LabelledClaim], policy: Policy) -> dict[str, Any]:
     found: dict[str, Any] = {
         "claims": len(labelled),
         "auroc": metrics.auroc_figure(scores[truth].tolist(), scores[~truth].tolist()),
+        "roc": metrics.roc(scores[truth], scores[~truth]),
         "threshold": shipped,
         "balanced_accuracy": metrics.over_cases(
             len(labelled),

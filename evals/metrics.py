@@ -94,6 +94,24 @@ def over_cases(n: int, statistic: Callable[[NDArray[np.int64]], float]) -> Figur
     return Figure(statistic(np.arange(n)), float(low), float(high), n)
 
 
+def reliability(confidences: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[tuple[float, float, int]]:
+    """Cases in order of confidence, in `bins` of equal size: mean confidence, share that is right, size."""
+    order = np.argsort(np.asarray(confidences, dtype=np.float64), kind="stable")
+    sure, truth = np.asarray(confidences, dtype=np.float64)[order], np.asarray(right, dtype=bool)[order]
+    parts = [each for each in np.array_split(np.arange(len(order)), bins) if len(each)]
+    return [(float(sure[each].mean()), float(truth[each].mean()), len(each)) for each in parts]
+
+
+def roc(positives: Numbers, negatives: Numbers, points: int = 40) -> list[tuple[float, float]]:
+    """The share of negatives that pass, and of positives, for thresholds from the strictest to none."""
+    if not len(positives) or not len(negatives):
+        return []
+    both = np.unique(np.concatenate([positives, negatives]))[::-1]
+    chosen = both[np.unique(np.linspace(0, len(both) - 1, min(points, len(both))).astype(int))]
+    passed = [(float((negatives >= each).mean()), float((positives >= each).mean())) for each in chosen]
+    return [(0.0, 0.0), *passed]
+
+
 def risk_coverage(confidences: Sequence[float], right: Sequence[bool]) -> list[tuple[float, float]]:
     """For each number of questions answered, surest first: the share answered, and which share of those wrongly."""
     order = np.argsort(-np.asarray(confidences, dtype=np.float64), kind="stable")

@@ -29,6 +29,7 @@ class RefusalFigures:
 
     cases: list[Judged] = field(default_factory=list)
     gold: list[float] = field(default_factory=list)
+    contained: list[float] = field(default_factory=list)
 
     def count(
         self, query: Query, turn: Turn, cited: Collection[str], gains: Mapping[str, float], answers: Sequence[str]
@@ -38,6 +39,7 @@ class RefusalFigures:
         self.cases.append(Judged(query, turn, turn.answered and query.answerable is True and relevant))
         if turn.answered and query.answerable and answers:
             self.gold.append(gold_recall(turn.answer, answers))
+            self.contained.append(float(contains(turn.answer, answers)))
 
     def figures(self) -> dict[str, Figure]:
         """AUROC of the gate's confidence, precision and recall of refusing, and over-refusal."""
@@ -54,6 +56,7 @@ class RefusalFigures:
             "refusal_recall": metrics.share(rightly, len(unanswerable)),
             "over_refusal": metrics.share(sum(not each.turn.answered for each in answerable), len(answerable)),
             "gold_recall": metrics.mean(self.gold),
+            "gold_contained": metrics.mean(self.contained),
         }
 
     def counts(self) -> dict[str, Any]:
@@ -71,13 +74,36 @@ class RefusalFigures:
         }
 
     def risk_coverage(self) -> list[tuple[float, float]]:
-        """The curve over the gate's confidence, at each tenth of the questions."""
+        """The curve over the gate's confidence, at each twentieth of the questions."""
         if not self.cases:
             return []
         curve = metrics.risk_coverage(
             [each.turn.confidence for each in self.cases], [bool(each.query.answerable) for each in self.cases]
         )
-        return [curve[math.ceil(len(curve) * tenth / 10) - 1] for tenth in range(1, 11)]
+        return [curve[math.ceil(len(curve) * twentieth / 20) - 1] for twentieth in range(1, 21)]
+
+    def reliability(self) -> list[tuple[float, float, int]]:
+        """Of questions of alike confidence, a tenth of them each: the mean confidence, which share can be answered, and
+        how many they are."""
+        return metrics.reliability(
+            [each.turn.confidence for each in self.cases], [bool(each.query.answerable) for each in self.cases]
+        )
+
+    def by_reason(self) -> dict[str, dict[str, Any]]:
+        """Each reason: how often it was given, to which share rightly, and which share of what must be refused it took.
+
+        Sets say that a question can't be answered, not why: that a refusal is right says nothing of its reason.
+        """
+        unanswerable = sum(not each.query.answerable for each in self.cases)
+        found = {}
+        for reason, row in self._reasons().items():
+            given = row["answerable"] + row["unanswerable"]
+            found[reason] = {
+                "given": given,
+                "precision": metrics.share(row["unanswerable"], given if unanswerable else 0),
+                "recall": metrics.share(row["unanswerable"], unanswerable),
+            }
+        return found
 
     def _reasons(self) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
@@ -93,6 +119,12 @@ def gold_recall(answer: str, gold: Sequence[str]) -> float:
     there = set(_words(answer))
     shares = [sum(word in there for word in words) / len(words) for each in gold if (words := _words(each))]
     return max(shares, default=0.0)
+
+
+def contains(answer: str, gold: Sequence[str]) -> bool:
+    """Whether a right answer stands in the answer, word for word."""
+    said = f" {' '.join(_words(answer))} "
+    return any(f" {' '.join(words)} " in said for each in gold if (words := _words(each)))
 
 
 def _words(text: str) -> list[str]:

@@ -113,7 +113,8 @@ def _judge_again(event: event_pb2.Event, policies: Policies, found: Replayed) ->
         return
     draft = turn.draft if turn.HasField("draft") else None
     policy = policies.get(turn.verdict.policy_version)
-    again = judge(turn.understanding.standalone_query, turn.evidence_pack, draft, policy)
+    opinion = turn.second_opinion if turn.HasField("second_opinion") else None
+    again = judge(turn.understanding.standalone_query, turn.evidence_pack, draft, policy, opinion)
     found.judged += 1
     passed = turn.verdict.decision == evaluation_pb2.DECISION_PASS
     found.outcomes["PASS" if passed else codes.ReasonCode.Name(turn.verdict.reason).removeprefix("REASON_CODE_")] += 1

@@ -43,6 +43,9 @@ def summary(measured: Measured) -> dict[str, Any]:
             **counts,
             "over_refusal": _value(refusal["over_refusal"]),
             "gold_recall": _value(refusal["gold_recall"]),
+            "gold_contained": _value(refusal["gold_contained"]),
+            "by_reason": plain(measured.refusal.by_reason()),
+            "reliability": plain(measured.refusal.reliability()),
             "risk_coverage": [[_number(one), _number(two)] for one, two in measured.refusal.risk_coverage()],
         }
     if grounding is not None:

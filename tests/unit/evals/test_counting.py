@@ -5,8 +5,9 @@ import pytest
 
 from evals.conversations import Asked, Outcome, tally
 from evals.grounding import support_of
+from evals.page import to_markdown
 from evals.refusal import RefusalFigures, gold_recall
-from evals.report import to_markdown
+from evals.report import blocks
 from evals.sets import LabelledClaim, Query
 from evals.summary import plain
 from evals.turns import Turn
@@ -85,4 +86,4 @@ def test_a_claim_is_held_against_all_of_its_evidence() -> None:
 
 def test_the_report_says_what_was_skipped() -> None:
     found = {"sample": 1, "part": "test", "sets": [], "skipped": ["squad2"], "config": {"seed": 1}}
-    assert "squad2" in to_markdown(plain(found))
+    assert "squad2" in to_markdown("R", blocks(plain(found)))
