@@ -17,7 +17,9 @@ class OrchestratorSettings(ServiceSettings):
     retrieval_timeout_s: float = Field(default=5.0, gt=0, le=60)
     evaluation_timeout_s: float = Field(default=5.0, gt=0, le=60)
     draft_timeout_s: float = Field(default=30.0, gt=0, le=300)
-    """How long a draft may take, all calls to a model together."""
+    """How long a turn's drafts may take, all calls to a model together."""
+    session_tokens: int = Field(default=60_000, ge=0, le=100_000_000)
+    """Tokens of the language model that one conversation may cost in this process; beyond, a person answers."""
     evidence_count: int = Field(default=8, ge=1, le=50)
     """Passages that are asked for."""
 

@@ -1,6 +1,5 @@
 """One turn: understand, retrieve, draft, evaluate. Reads and thinks; what it comes to is committed elsewhere."""
 
-import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,10 @@ from groundline.retrieval.v1 import evidence_pb2
 from meshkit import failpoints
 from meshkit.call import current_activity
 from meshkit.identity import PUBLIC_GROUP
+from meshkit.models.token_budget import TokenBudget
 from meshkit.telemetry import get_logger, histogram, trace_id
-from svc_orchestrator.answering import Answerer, AnswererError, NothingToSay
+from svc_orchestrator.answering import Answerer
+from svc_orchestrator.drafting import Drafting
 from svc_orchestrator.peers import Gate, Retrieval, StepFailed
 from svc_orchestrator.progress import Progress
 from svc_orchestrator.second_opinion import SecondReader, ask
@@ -53,7 +54,7 @@ class TurnResult:
 
 
 class TurnTaker:
-    """Takes turns. Holds no state of any conversation."""
+    """Takes turns. Of conversations it holds only what their language model has cost here."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class TurnTaker:
         *,
         draft_timeout_s: float,
         second_reader: SecondReader | None = None,
+        session_tokens: int = 60_000,
     ) -> None:
         self._retrieval = retrieval
         self._gate = gate
@@ -71,6 +73,7 @@ class TurnTaker:
         self._progress = progress
         self._draft_timeout_s = draft_timeout_s
         self._second_reader = second_reader
+        self._budget = TokenBudget(session_tokens)
 
     async def take(self, session: SessionRow, burst: Sequence[MessageRow], context: Sequence[MessageRow]) -> TurnResult:
         """Handles a burst of customer messages as one; `context` is what was said before it.
@@ -123,44 +126,41 @@ class TurnTaker:
             return
         with result.stage("model"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_DRAFTING)
-            draft = await self._draft(question, pack)
+            drafting = Drafting(self._answerer, self._budget, session.session_id, timeout_s=self._draft_timeout_s)
+            draft = await drafting.first(question, pack, verdict)
             if failpoints.ON:
                 await failpoints.reach("orchestrator.turn.drafted")
         result.record.draft.CopyFrom(draft)
-        with result.stage("evaluation"):
-            self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_CHECKING)
-            verdict = await self._gate.judge(question, pack, draft)
-        if self._second_reader is not None and verdict.decision == evaluation_pb2.DECISION_PASS:
-            with result.stage("second_opinion"):
-                opinion = await ask(self._second_reader, question, pack, draft)
+        self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_CHECKING)
+        verdict, opinion = await self._judged(question, pack, draft, result)
+        with result.stage("model"):
+            second = await drafting.second(question, pack, draft, verdict)
+        if second is not None:
+            refused = event_pb2.RefusedAttempt(draft=draft, verdict=verdict, second_opinion=opinion)
+            result.record.refused_attempt.CopyFrom(refused)
+            draft = second
+            result.record.draft.CopyFrom(draft)
+            verdict, opinion = await self._judged(question, pack, draft, result)
+        if opinion is not None:
             result.record.second_opinion.CopyFrom(opinion)
-            with result.stage("evaluation"):
-                verdict = await self._gate.judge(question, pack, draft, opinion)
         result.record.verdict.CopyFrom(verdict)
         if verdict.decision == evaluation_pb2.DECISION_PASS:
             result.draft = draft
         else:
             result.reason = verdict.reason
 
-    async def _draft(self, question: str, pack: evidence_pb2.EvidencePack) -> evaluation_pb2.Draft:
-        try:
-            async with asyncio.timeout(self._draft_timeout_s):
-                draft = await self._answerer.draft(question, pack, deadline_s=self._draft_timeout_s)
-        except TimeoutError as exc:
-            raise StepFailed(rc.REASON_CODE_LLM_ERROR, "timed out") from exc
-        except NothingToSay as exc:
-            raise StepFailed(rc.REASON_CODE_INSUFFICIENT_COVERAGE, str(exc)) from exc
-        except AnswererError as exc:
-            raise StepFailed(rc.REASON_CODE_LLM_ERROR, type(exc).__name__) from exc
-        except Exception as exc:
-            # A model's output may be anything: half a surrogate pair is a ValueError somewhere below. Tried again it
-            # would cost another draft, and end with a reason that says nothing.
-            log.error("draft_crashed", error=type(exc).__name__)
-            raise StepFailed(rc.REASON_CODE_LLM_ERROR, type(exc).__name__) from exc
-        if any("\0" in each.text for each in draft.claims):
-            # No record could hold it, and so the turn never be committed.
-            raise StepFailed(rc.REASON_CODE_LLM_ERROR, "NUL in the text")
-        return draft
+    async def _judged(
+        self, question: str, pack: evidence_pb2.EvidencePack, draft: evaluation_pb2.Draft, result: TurnResult
+    ) -> tuple[evaluation_pb2.Verdict, evaluation_pb2.SecondOpinion | None]:
+        """The gate's verdict on a draft, given with a second reader's opinion where there is one to ask."""
+        with result.stage("evaluation"):
+            verdict = await self._gate.judge(question, pack, draft)
+        if self._second_reader is None or verdict.decision != evaluation_pb2.DECISION_PASS:
+            return verdict, None
+        with result.stage("second_opinion"):
+            opinion = await ask(self._second_reader, question, pack, draft)
+        with result.stage("evaluation"):
+            return await self._gate.judge(question, pack, draft, opinion), opinion
 
 
 def failed_turn(burst: Sequence[MessageRow]) -> TurnResult:

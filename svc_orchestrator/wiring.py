@@ -70,6 +70,7 @@ async def wire(stack: AsyncExitStack, settings: OrchestratorSettings) -> Sequenc
         progress,
         draft_timeout_s=settings.draft_timeout_s,
         second_reader=second_reader,
+        session_tokens=settings.session_tokens,
     )
     advancer = Advancer(database, turns, progress, lease_s=settings.lease_s)
     hinted = HintedSessions(advancer.advance, at_once=settings.max_turns, max_waiting=settings.max_waiting_hints)

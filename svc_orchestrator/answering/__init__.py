@@ -4,7 +4,7 @@ from svc_orchestrator.answering.answerer import Answerer, AnswererError, Nothing
 from svc_orchestrator.answering.extractive import ExtractiveAnswerer
 from svc_orchestrator.answering.language_model import LanguageModelAnswerer
 from svc_orchestrator.answering.opening import open_answerer
-from svc_orchestrator.answering.recorded import RecordsFirst
+from svc_orchestrator.answering.recorded import record_draft
 from svc_orchestrator.answering.wording import to_text
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "ExtractiveAnswerer",
     "LanguageModelAnswerer",
     "NothingToSay",
-    "RecordsFirst",
     "open_answerer",
+    "record_draft",
     "to_text",
 ]

@@ -14,6 +14,7 @@ from groundline.evaluation.v1.evaluation_pb2 import (
     Citation,
     Claim,
     Draft,
+    Verdict,
 )
 from groundline.retrieval.v1.evidence_pb2 import EvidencePack
 from meshkit.errors import DomainError
@@ -31,7 +32,6 @@ from svc_orchestrator.answering.procedures import (
     procedures_about_names,
 )
 from svc_orchestrator.answering.reading import Line, Passage, Reading
-from svc_orchestrator.answering.recorded import LEAST_MATCH, record_draft
 from svc_orchestrator.answering.scoring import score
 from svc_orchestrator.answering.wording import is_label, plain
 
@@ -54,26 +54,28 @@ _LEANS = re.compile(
 
 
 class ExtractiveAnswerer:
-    """Picks the form that fits: an approved record word for word, whole steps, a table's row, up to three sentences.
-
-    `record_match` is how well a question must match a record's wordings for the record to answer it.
-    """
+    """Picks the form that fits: whole steps, a table's row, a list, up to three sentences."""
 
     name = NAME
 
-    def __init__(self, embedder: Embedder, *, record_match: float = LEAST_MATCH) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._record_match = record_match
 
     async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
         """Raises AnswererError if there is nothing to answer from, or no embeddings; TimeoutError."""
         reading = Reading(question, pack)
-        draft = record_draft(reading, self._record_match) or _procedure(reading)
+        draft = _procedure(reading)
         if draft is None:
             async with asyncio.timeout(deadline_s):
                 draft = await self._lines(reading)
         draft.model = self.name
         return draft
+
+    async def revise(
+        self, question: str, pack: EvidencePack, refused: Draft, verdict: Verdict, *, deadline_s: float
+    ) -> Draft | None:
+        """None: the same evidence gives the same words."""
+        return None
 
     async def _lines(self, reading: Reading) -> Draft:
         candidates = _candidates(reading)

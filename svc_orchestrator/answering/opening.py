@@ -12,7 +12,6 @@ from meshkit.models.openai_chat import OpenAIChat
 from svc_orchestrator.answering.answerer import Answerer
 from svc_orchestrator.answering.extractive import ExtractiveAnswerer
 from svc_orchestrator.answering.language_model import LanguageModelAnswerer
-from svc_orchestrator.answering.recorded import RecordsFirst
 
 
 @asynccontextmanager
@@ -27,7 +26,7 @@ async def open_answerer(
     if chat_base_url and chat_model:
         chat = OpenAIChat(Endpoint(chat_base_url, SecretStr(chat_api_key)), chat_model)
         try:
-            yield RecordsFirst(LanguageModelAnswerer(chat))
+            yield LanguageModelAnswerer(chat)
         finally:
             await chat.close()
         return

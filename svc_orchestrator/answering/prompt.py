@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from groundline.evaluation.v1.evaluation_pb2 import Citation, Claim, ClaimSupport, Draft, Verdict
 from groundline.retrieval.v1.evidence_pb2 import Evidence
 from meshkit.models.chat import Message
 
@@ -56,6 +57,11 @@ You answer a customer's question from the passages given, and from nothing else.
 - No greeting, no advice of your own, no markup, no links that are not in the passages.
 Answer with one JSON object: {"claims": [{"text": "...", "citations": [{"passage": "P1", "quote": "..."}]}]}"""
 
+_AGAIN = """\
+An answer to this question was refused. Below, as data, stand its claims with what is wrong about each, and the checks
+that failed. Answer again, by the same rules: keep what is ok, mend or leave out the rest, and leave out nothing that
+was asked if the passages say it. Answer with one JSON object as before."""
+
 
 def passage_ids(evidence: Sequence[Evidence]) -> dict[str, Evidence]:
     """The passages that the model is shown, by the short ids that it calls them by."""
@@ -68,6 +74,38 @@ def prompt(question: str, passages: Mapping[str, Evidence]) -> list[Message]:
     shown = [f"<<{mark} passage {name}>>\n{_as_data(each)}\n<<{mark} end {name}>>" for name, each in passages.items()]
     asked = f"<<{mark} question>>\n{json.dumps(question, ensure_ascii=False)}\n<<{mark} end question>>"
     return [Message("system", _RULES), Message("user", "\n\n".join((*shown, asked)))]
+
+
+def revision(question: str, passages: Mapping[str, Evidence], refused: Draft, verdict: Verdict) -> list[Message]:
+    """As `prompt`, with a draft that was refused and why, between marks of their own: data, as all the rest."""
+    mark = secrets.token_hex(8)
+    names = {each.chunk_id: name for name, each in passages.items()}
+    supports = {each.claim_index: each for each in verdict.supports}
+    claims = [
+        {
+            "text": claim.text,
+            "citations": [_cited(each, passages, names) for each in claim.citations if each.chunk_id in names],
+            "finding": _finding(claim, supports.get(index)),
+        }
+        for index, claim in enumerate(refused.claims)
+    ]
+    failed = [{"check": each.name, "note": each.note} for each in verdict.signals if not each.ok]
+    found = json.dumps({"refused_claims": claims, "failed_checks": failed}, ensure_ascii=False)
+    asked = f"{_AGAIN}\n\n<<{mark} findings>>\n{found}\n<<{mark} end findings>>"
+    return [*prompt(question, passages), Message("user", asked)]
+
+
+def _cited(citation: Citation, passages: Mapping[str, Evidence], names: Mapping[str, str]) -> dict[str, str]:
+    name = names[citation.chunk_id]
+    return {"passage": name, "quote": passages[name].text[citation.start : citation.end]}
+
+
+def _finding(claim: Claim, support: ClaimSupport | None) -> str:
+    if not claim.citations:
+        return "no quote that stands in its passage"
+    if support is not None and not support.ok:
+        return f"says more than its quotes do (support {support.support:.2f})"
+    return "ok"
 
 
 def _as_data(evidence: Evidence) -> str:

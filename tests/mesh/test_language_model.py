@@ -32,7 +32,7 @@ GOOD = json.dumps(
 
 @asynccontextmanager
 async def _talk(
-    database_url: str, keys: testing.Keys, folder: Path, *replies: Scripted, timeout_s: float = 10
+    database_url: str, keys: testing.Keys, folder: Path, *replies: Scripted, **told: Any
 ) -> AsyncIterator[Talk]:
     async with ScriptedServer() as server:
         server.chat.extend(replies)
@@ -40,7 +40,8 @@ async def _talk(
             "chat_base_url": server.base_url,
             "chat_api_key": "sk-never-shown",
             "chat_model": "scripted-model",
-            "draft_timeout_s": timeout_s,
+            "draft_timeout_s": 10,
+            **told,
         }
         async with open_talk(database_url, keys, folder, orchestrator_settings=settings) as talk:
             yield talk
@@ -87,6 +88,107 @@ async def test_a_forged_quote_reaches_the_gate_without_a_citation(
         assert [len(each.citations) for each in seen] == [0]
 
 
+INVENTED = GOOD.replace("ten seconds.", "ninety seconds.")
+
+
+async def _with_a_gate_that_reads(talk: Talk) -> list[evaluation.EvaluateRequest]:
+    """Refuses the invented claim; returns what it is asked."""
+    asked: list[evaluation.EvaluateRequest] = []
+
+    async def judge(request: evaluation.EvaluateRequest) -> evaluation.Verdict:
+        asked.append(request)
+        if not any("ninety" in each.text for each in request.draft.claims):
+            return passed()
+        verdict = failed(rc.REASON_CODE_UNSUPPORTED_CLAIM)
+        verdict.supports.add(claim_index=0, support=0.2, ok=False)
+        return verdict
+
+    talk.script.judge = judge
+    return asked
+
+
+async def _event_of(talk: Talk, session: Any) -> Any:
+    stub = await talk.mesh()
+    listed = await stub.ListEvents(orchestration.ListEventsRequest(session_id=session.session_id))
+    return next(each for each in listed.events if each.HasField("turn"))
+
+
+async def test_a_refused_draft_is_written_anew_once_and_both_are_on_record(
+    database_url: str, keys: testing.Keys, tmp_path: Path
+) -> None:
+    async with _talk(database_url, keys, tmp_path, answer(INVENTED), answer(GOOD)) as talk:
+        asked = await _with_a_gate_that_reads(talk)
+        session, reply = await _turn(talk)
+        assert reply.content == "Hold the reset button for ten seconds."
+        turn = (await _event_of(talk, session)).turn
+        assert "ninety" in turn.refused_attempt.draft.claims[0].text
+        assert turn.refused_attempt.verdict.reason == rc.REASON_CODE_UNSUPPORTED_CLAIM
+        assert "ten seconds" in turn.draft.claims[0].text
+        assert turn.verdict.decision == evaluation.DECISION_PASS
+        assert [each.HasField("draft") for each in asked] == [False, True, True]
+
+
+async def test_a_second_refusal_is_the_last(database_url: str, keys: testing.Keys, tmp_path: Path) -> None:
+    async with _talk(database_url, keys, tmp_path, answer(INVENTED), answer(INVENTED), answer(GOOD)) as talk:
+        asked = await _with_a_gate_that_reads(talk)
+        session, reply = await _turn(talk)
+        assert session.escalation_reason == rc.REASON_CODE_UNSUPPORTED_CLAIM
+        assert reply.role == pb.MESSAGE_ROLE_SYSTEM
+        assert len(asked) == 3
+        turn = (await _event_of(talk, session)).turn
+        assert turn.refused_attempt.HasField("verdict")
+        assert turn.verdict.reason == rc.REASON_CODE_UNSUPPORTED_CLAIM
+        assert len(await talk.commands("create_ticket")) == 1
+
+
+@pytest.mark.parametrize(
+    ("second", "settings"),
+    [
+        (Reply(status=500), {}),
+        (answer('{"claims": []}'), {}),
+        (Reply(stall=True), {"draft_timeout_s": 1.5}),
+        # 18 tokens for the first: too few are left for a second.
+        (answer(GOOD), {"session_tokens": 30}),
+    ],
+    ids=["away", "nothing to say", "late", "tokens spent"],
+)
+async def test_without_a_usable_second_draft_the_first_refusal_stands(
+    database_url: str, keys: testing.Keys, tmp_path: Path, second: Scripted, settings: dict[str, Any]
+) -> None:
+    async with _talk(database_url, keys, tmp_path, answer(INVENTED), second, **settings) as talk:
+        await _with_a_gate_that_reads(talk)
+        session, _ = await _turn(talk)
+        assert session.escalation_reason == rc.REASON_CODE_UNSUPPORTED_CLAIM
+        assert not (await _event_of(talk, session)).turn.HasField("refused_attempt")
+
+
+async def test_a_conversation_whose_tokens_are_spent_goes_to_a_person(
+    database_url: str, keys: testing.Keys, tmp_path: Path
+) -> None:
+    async with _talk(database_url, keys, tmp_path, answer(GOOD), answer(GOOD), session_tokens=18) as talk:
+        customer = await talk.open()
+        await customer.says(QUESTION)
+        await talk.advance(customer)
+        assert (await customer.chain())[-1].role == pb.MESSAGE_ROLE_ASSISTANT
+        await customer.says("And how do I reset it with the app of the router?")
+        await talk.advance(customer)
+        assert (await customer.session()).escalation_reason == rc.REASON_CODE_LLM_ERROR
+
+
+async def test_the_extractive_answerer_is_not_asked_twice(talk: Talk) -> None:
+    asked = 0
+
+    async def judge(request: evaluation.EvaluateRequest) -> evaluation.Verdict:
+        nonlocal asked
+        asked += 1
+        return failed(rc.REASON_CODE_UNSUPPORTED_CLAIM) if request.HasField("draft") else passed()
+
+    talk.script.judge = judge
+    session, _ = await _turn(talk)
+    assert asked == 2
+    assert not (await _event_of(talk, session)).turn.HasField("refused_attempt")
+
+
 async def test_a_model_that_finds_no_answer_in_the_passages_is_believed(
     database_url: str, keys: testing.Keys, tmp_path: Path
 ) -> None:
@@ -114,7 +216,7 @@ BROKEN: dict[str, tuple[Scripted, ...]] = {
 async def test_a_model_that_misbehaves_means_a_person(
     database_url: str, keys: testing.Keys, tmp_path: Path, kind: str
 ) -> None:
-    async with _talk(database_url, keys, tmp_path, *BROKEN[kind], timeout_s=1) as talk:
+    async with _talk(database_url, keys, tmp_path, *BROKEN[kind], draft_timeout_s=1) as talk:
         session, reply = await _turn(talk)
         assert session.escalation_reason == rc.REASON_CODE_LLM_ERROR
         assert reply.role == pb.MESSAGE_ROLE_SYSTEM

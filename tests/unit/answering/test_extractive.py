@@ -7,7 +7,6 @@ import pytest
 from groundline.evaluation.v1.evaluation_pb2 import (
     ANSWER_FORM_LIST,
     ANSWER_FORM_PROCEDURE,
-    ANSWER_FORM_RECORD,
     ANSWER_FORM_SENTENCES,
     ANSWER_FORM_TABLE_ROW,
     Draft,
@@ -30,25 +29,6 @@ TABLE = (
 
 async def answer(found: EvidencePack) -> Draft:
     return await ExtractiveAnswerer(WordEmbedder()).draft(found.query, found, deadline_s=5)
-
-
-async def test_a_record_is_given_word_for_word() -> None:
-    text = "Welcome!  Ask me **anything**.\n\nWe are here."
-    found = pack(
-        "hello", evidence("Hello is a word.", name="other"), evidence(text, record=True, score=0.5, cosine=0.9)
-    )
-    draft = await answer(found)
-    assert (draft.form, draft.model) == (ANSWER_FORM_RECORD, "extractive-1")
-    assert [each.text for each in draft.claims] == [text]
-    assert quotes(draft, found) == [[text]]
-    assert not draft.HasField("usage")
-
-
-@pytest.mark.parametrize("weak", [{"cosine": 0.3}, {"superseded": True}])
-async def test_a_record_that_does_not_match_is_not_given(weak: dict[str, float]) -> None:
-    record = evidence("Welcome!", name="record", record=True, **({"score": 0.5, "cosine": 0.9} | weak))  # type: ignore[arg-type]
-    draft = await answer(pack("What is a hub?", record, evidence("A hub is a box. It has a lamp.")))
-    assert draft.form == ANSWER_FORM_SENTENCES
 
 
 async def test_a_procedure_is_given_whole_with_its_heading() -> None:

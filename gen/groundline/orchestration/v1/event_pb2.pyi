@@ -150,6 +150,42 @@ class Understanding(_message.Message):
 Global___Understanding: _TypeAlias = Understanding  # noqa: Y015
 
 @_typing.final
+class RefusedAttempt(_message.Message):
+    """A draft that the gate refused and that was written anew with the gate's findings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    SECOND_OPINION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> _evaluation_pb2.Draft:
+        """The draft."""
+
+    @_builtins.property
+    def verdict(self) -> _evaluation_pb2.Verdict:
+        """Why it was refused."""
+
+    @_builtins.property
+    def second_opinion(self) -> _evaluation_pb2.SecondOpinion:
+        """What a second reader made of it, if one was asked; the verdict was given with it."""
+
+    def __init__(
+        self,
+        *,
+        draft: _evaluation_pb2.Draft | None = ...,
+        verdict: _evaluation_pb2.Verdict | None = ...,
+        second_opinion: _evaluation_pb2.SecondOpinion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "second_opinion", b"second_opinion", "verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "second_opinion", b"second_opinion", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedAttempt: _TypeAlias = RefusedAttempt  # noqa: Y015
+
+@_typing.final
 class Turn(_message.Message):
     """One turn, from the customer's words to the outcome."""
 
@@ -164,6 +200,7 @@ class Turn(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     SECOND_OPINION_FIELD_NUMBER: _builtins.int
+    REFUSED_ATTEMPT_FIELD_NUMBER: _builtins.int
     response_message_id: _builtins.str
     """The message that went to the customer (UUID)."""
     trace_id: _builtins.str
@@ -196,6 +233,13 @@ class Turn(_message.Message):
     def second_opinion(self) -> _evaluation_pb2.SecondOpinion:
         """What a second reader made of the draft; absent where none was asked. The verdict was given with it."""
 
+    @_builtins.property
+    def refused_attempt(self) -> Global___RefusedAttempt:
+        """The first draft, where a language model wrote a second one: at most once a turn, for claims without citation or
+        support and for an answer that leaves out what was asked. `draft`, `verdict` and `second_opinion` are then of
+        the second.
+        """
+
     def __init__(
         self,
         *,
@@ -208,10 +252,11 @@ class Turn(_message.Message):
         timings: _abc.Iterable[Global___StageTiming] | None = ...,
         trace_id: _builtins.str = ...,
         second_opinion: _evaluation_pb2.SecondOpinion | None = ...,
+        refused_attempt: Global___RefusedAttempt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "evidence_pack", b"evidence_pack", "second_opinion", b"second_opinion", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "evidence_pack", b"evidence_pack", "refused_attempt", b"refused_attempt", "second_opinion", b"second_opinion", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_message_ids", b"customer_message_ids", "draft", b"draft", "evidence_pack", b"evidence_pack", "response_message_id", b"response_message_id", "second_opinion", b"second_opinion", "timings", b"timings", "trace_id", b"trace_id", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_message_ids", b"customer_message_ids", "draft", b"draft", "evidence_pack", b"evidence_pack", "refused_attempt", b"refused_attempt", "response_message_id", b"response_message_id", "second_opinion", b"second_opinion", "timings", b"timings", "trace_id", b"trace_id", "understanding", b"understanding", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
