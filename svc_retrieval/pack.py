@@ -3,12 +3,17 @@
 import hashlib
 
 from groundline.retrieval.v1 import evidence_pb2 as pb
+from svc_retrieval.folding import Folded, Why
 from svc_retrieval.search import Found, Result
 
 KINDS = {
     "page": pb.EVIDENCE_KIND_DOCUMENT,
     "case": pb.EVIDENCE_KIND_CASE,
     "approved_record": pb.EVIDENCE_KIND_APPROVED_RECORD,
+}
+FOLD_REASONS = {
+    Why.NEAR_DUPLICATE: pb.FOLD_REASON_NEAR_DUPLICATE,
+    Why.OTHER_VERSION: pb.FOLD_REASON_OTHER_VERSION,
 }
 MAX_LEXEME_CHARS = 256
 MAX_HEADINGS = 16
@@ -58,11 +63,22 @@ def _evidence(found: Found) -> pb.Evidence:
         kind=KINDS[passage.kind],
         product_version=passage.product_version,
         acl=passage.acl,
+        folded=map(_folded, found.folded),
     )
     evidence.doc_updated_at.FromDatetime(passage.updated_at)
     if passage.superseded_by is not None:
         evidence.superseded_by_doc_id = str(passage.superseded_by)
     return evidence
+
+
+def _folded(folded: Folded) -> pb.FoldedPassage:
+    return pb.FoldedPassage(
+        chunk_id=str(folded.chunk_id),
+        doc_id=str(folded.doc_id),
+        doc_uri=folded.uri,
+        why=FOLD_REASONS[folded.why],
+        score=folded.score,
+    )
 
 
 def _diagnostics(result: Result) -> pb.RetrievalDiagnostics:
@@ -83,4 +99,5 @@ def _diagnostics(result: Result) -> pb.RetrievalDiagnostics:
         embedding_model=result.embedding_model,
         embedding_ms=result.embedding_ms,
         total_ms=result.total_ms,
+        folded=sum(len(each.folded) for each in result.found),
     )

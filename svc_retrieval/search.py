@@ -14,8 +14,9 @@ from meshkit.models.vectors import Vectors
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger, histogram
 from meshkit.text.versions import is_for, named_versions, version_of
-from svc_retrieval import scoring
+from svc_retrieval import folding, scoring
 from svc_retrieval.errors import KnowledgeBaseNotFound
+from svc_retrieval.folding import Folded
 from svc_retrieval.lineage import below_successors, best_of_each
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.scoring import Signals, Term
@@ -29,6 +30,8 @@ SECONDS = histogram("groundline_search_seconds", "A search, from the question to
 
 APPROVED_RECORD = "approved_record"
 
+LEAST_COMPARED, MOST_COMPARED = 16, 64
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -36,13 +39,15 @@ B = TypeVar("B")
 @dataclass(frozen=True, slots=True)
 class Found:
     """A passage that was found. `score` orders the pack, 0 to 1; `fused` is the same before a newer page bounded it.
-    `ranks` are its places among all candidates by bm25, cosine, coverage, bigram, the title's cosine and fused."""
+    `ranks` are its places among all candidates by bm25, cosine, coverage, bigram, the title's cosine and fused.
+    `folded` are the passages that say no more than this one, which stands for them."""
 
     passage: Passage
     signals: Signals
     fused: float
     score: float
     ranks: tuple[int, int, int, int, int, int]
+    folded: tuple[Folded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,8 @@ class Search:
         passages = await self._passages(lexical, nearest, knowledge_base, groups)
         candidates = first_look(query, passages, lexical, self._ranking)
         candidates = await self._with_titles(candidates, nearest.vector)
-        found = rank(candidates, self._ranking)[: top_k or self._ranking.default_top_k]
+        count = top_k or self._ranking.default_top_k
+        found = diverse(rank(candidates, self._ranking), count)[:count]
         total_s = time.perf_counter() - started
         SECONDS.observe(total_s)
         return Result(
@@ -235,6 +241,15 @@ def rank(candidates: Sequence[Candidate], ranking: Ranking) -> list[Found]:
     return sorted(_bounded(found), key=_order)
 
 
+def diverse(found: Sequence[Found], count: int) -> list[Found]:
+    """The same without passages that others stand for: enough of them to show `count`, if there are so many."""
+    # What is far behind is not compared: it costs time for each pair, and is shown only if all before it are copies.
+    looked_at = min(max(2 * count, LEAST_COMPARED), MOST_COMPARED)
+    near, far = found[:looked_at], found[looked_at:]
+    entries = [folding.Entry(each.passage, each.score, each.signals.another_version) for each in near]
+    return [*(replace(near[place], folded=folded) for place, folded in folding.fold(entries)), *far]
+
+
 def first_look(query: str, passages: Sequence[Passage], lexical: LexicalLeg, ranking: Ranking) -> list[Candidate]:
     """Each passage with its signals but the title's cosine, best first."""
     named = _named_versions(query, passages)
@@ -279,15 +294,18 @@ def _bounded(found: Sequence[Found]) -> list[Found]:
         best[each.passage.doc_id] = max(each.fused, best.get(each.passage.doc_id, 0.0))
     successors = {each.passage.doc_id: each.passage.superseded_by for each in found if each.passage.superseded_by}
     bounds = below_successors(best, successors)
-    return [
-        Found(each.passage, each.signals, each.fused, min(each.fused, bounds[each.passage.doc_id]), each.ranks)
-        for each in found
-    ]
+    bounded = [min(each.fused, bounds[each.passage.doc_id]) for each in found]
+    if not any(each.signals.another_version for each in found):
+        # Where the question names a version, what is for another one has lost enough.
+        bounded = folding.bounds([each.passage for each in found], bounded)
+    return [replace(each, score=score) for each, score in zip(found, bounded, strict=True)]
 
 
-def _order(found: Found) -> tuple[float, bool, str, int]:
+def _order(found: Found) -> tuple[float, bool, bool, str, int]:
     passage = found.passage
-    return -found.score, passage.superseded_by is not None, passage.uri, passage.chunk_index
+    # Of equals, what was held down to its successor's or newer version's score comes after that.
+    behind = found.score < found.fused
+    return -found.score, passage.superseded_by is not None, behind, passage.uri, passage.chunk_index
 
 
 async def _both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:

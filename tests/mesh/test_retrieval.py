@@ -167,6 +167,42 @@ async def test_a_superseded_page_stands_behind_its_successor(desk: KnowledgeDesk
     assert signals(pack.evidence[1])["fused"] > pack.evidence[1].score
 
 
+async def test_a_copy_is_folded_and_a_contradiction_is_not(desk: KnowledgeDesk) -> None:
+    admin, agent = await desk.caller("admin"), await desk.caller("agent")
+    mirrored = PAGES["manuals/reset.md"].replace("twelve seconds", "*twelve*  seconds")
+    copy = await admin.write("mirror/reset.md", mirrored)
+    await admin.write("forum/reset.md", PAGES["manuals/reset.md"].replace("twelve", "thirty"))
+    await desk.index()
+    pack = await agent.search("How do I reset the gateway to factory settings?")
+    copies = {"manuals/reset.md", "mirror/reset.md"}
+    (kept,) = [each for each in pack.evidence if each.doc_uri in copies]
+    (folded,) = kept.folded
+    assert {kept.doc_uri, folded.doc_uri} == copies
+    assert folded.why == evidence_pb2.FOLD_REASON_NEAR_DUPLICATE
+    assert copy.document.doc_id in {folded.doc_id, kept.doc_id}
+    assert 0 < folded.score <= kept.score
+    assert pack.diagnostics.folded == 1
+    assert "forum/reset.md" in uris(pack), "thirty seconds is another statement"
+
+
+async def test_of_a_page_in_two_versions_the_newest_is_shown(desk: KnowledgeDesk) -> None:
+    admin, agent = await desk.caller("admin"), await desk.caller("agent")
+    page = "# Snapshots\n\nSave a snapshot of the store before an upgrade, and keep it on another machine. {}"
+    await admin.write("docs/v3.5/snapshots.md", page.format(""))
+    await admin.write("docs/v3.6/snapshots.md", page.format(""))
+    await desk.index()
+    pack = await agent.search("save a snapshot of the store")
+    assert uris(pack)[0] == "docs/v3.6/snapshots.md"
+    assert [(each.doc_uri, each.why) for each in pack.evidence[0].folded] == [
+        ("docs/v3.5/snapshots.md", evidence_pb2.FOLD_REASON_OTHER_VERSION)
+    ]
+    assert uris(await agent.search("save a snapshot of the store in v3.5"))[0] == "docs/v3.5/snapshots.md"
+    await admin.write("docs/v3.5/snapshots.md", page.format("Never save it while a store is being repaired."))
+    await desk.index()
+    found = uris(await agent.search("save a snapshot of the store"))
+    assert found[:2] == ["docs/v3.6/snapshots.md", "docs/v3.5/snapshots.md"], "what differs is seen, the newest first"
+
+
 async def test_a_record_comes_once_however_it_may_be_asked_for(desk: KnowledgeDesk) -> None:
     record = "---\nkind: approved_record\ntitle: Hours\nquestions:\n{}\n---\nWe are here from nine to five.\n"
     asked = ("When are you open?", "What are your opening hours?", "open today?", "opening times")

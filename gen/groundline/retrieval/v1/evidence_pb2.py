@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&groundline/retrieval/v1/evidence.proto\x12\x17groundline.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x0bSignalScore\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\x14\n\x05score\x18\x02 \x01(\x01R\x05score\x12\x1f\n\x04rank\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00R\x04rank\"\xcb\x06\n\x08\x45vidence\x12#\n\x08\x63hunk_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x07\x63hunkId\x12\x1f\n\x06\x64oc_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05\x64ocId\x12!\n\x07\x64oc_uri\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10R\x06\x64ocUri\x12\x1e\n\x05title\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x05title\x12\x32\n\x0cheading_path\x18\x05 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05r\x03\x18\x80\x08R\x0bheadingPath\x12 \n\x04text\x18\x06 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x04R\x04text\x12\x36\n\x0btext_sha256\x18\x07 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$R\ntextSha256\x12&\n\nspan_start\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tspanStart\x12\"\n\x08span_end\x18\t \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07spanEnd\x12\x1b\n\x04page\x18\n \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x04page\x12\x14\n\x05score\x18\x0b \x01(\x01R\x05score\x12H\n\x07signals\x18\x0c \x03(\x0b\x32$.groundline.retrieval.v1.SignalScoreB\x08\xbaH\x05\x92\x01\x02\x10 R\x07signals\x12(\n\x0b\x64oc_version\x18\r \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ndocVersion\x12@\n\x0e\x64oc_updated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x64ocUpdatedAt\x12\x43\n\x04kind\x18\x0f \x01(\x0e\x32%.groundline.retrieval.v1.EvidenceKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x30\n\x0fproduct_version\x18\x10 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x0eproductVersion\x12>\n\x14superseded_by_doc_id\x18\x11 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00R\x11supersededByDocId\x88\x01\x01\x12#\n\x03\x61\x63l\x18\x12 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\x80\x01R\x03\x61\x63lB\x17\n\x15_superseded_by_doc_id\"y\n\tQueryTerm\x12\"\n\x06lexeme\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x06lexeme\x12\x36\n\x12\x64ocument_frequency\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x11\x64ocumentFrequency\x12\x10\n\x03idf\x18\x03 \x01(\x01R\x03idf\"\x96\x01\n\x0eLegDiagnostics\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\'\n\ncandidates\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ncandidates\x12\x1b\n\ttop_score\x18\x03 \x01(\x01R\x08topScore\x12\x1f\n\x0b\x64uration_ms\x18\x04 \x01(\x01R\ndurationMs\"\x8c\x03\n\x14RetrievalDiagnostics\x12\"\n\x05query\x18\x01 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x01R\x05query\x12\x43\n\x05terms\x18\x02 \x03(\x0b\x32\".groundline.retrieval.v1.QueryTermB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\x05terms\x12\x45\n\x04legs\x18\x03 \x03(\x0b\x32\'.groundline.retrieval.v1.LegDiagnosticsB\x08\xbaH\x05\x92\x01\x02\x10\x08R\x04legs\x12,\n\rcorpus_chunks\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0c\x63orpusChunks\x12%\n\tconfig_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x08\x63onfigId\x12\x31\n\x0f\x65mbedding_model\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x0e\x65mbeddingModel\x12!\n\x0c\x65mbedding_ms\x18\x07 \x01(\x01R\x0b\x65mbeddingMs\x12\x19\n\x08total_ms\x18\x08 \x01(\x01R\x07totalMs\"\x85\x03\n\x0c\x45videncePack\x12\x32\n\x10\x65vidence_pack_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x0e\x65videncePackId\x12\"\n\x05query\x18\x02 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x01R\x05query\x12G\n\x08\x65vidence\x18\x03 \x03(\x0b\x32!.groundline.retrieval.v1.EvidenceB\x08\xbaH\x05\x92\x01\x02\x10@R\x08\x65vidence\x12O\n\x0b\x64iagnostics\x18\x04 \x01(\x0b\x32-.groundline.retrieval.v1.RetrievalDiagnosticsR\x0b\x64iagnostics\x12=\n\x0cretrieved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0bretrievedAt\x12\x44\n\x0eknowledge_base\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\rknowledgeBase*\x84\x01\n\x0c\x45videnceKind\x12\x1d\n\x19\x45VIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VIDENCE_KIND_DOCUMENT\x10\x01\x12\x16\n\x12\x45VIDENCE_KIND_CASE\x10\x02\x12!\n\x1d\x45VIDENCE_KIND_APPROVED_RECORD\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&groundline/retrieval/v1/evidence.proto\x12\x17groundline.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\x0bSignalScore\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\x14\n\x05score\x18\x02 \x01(\x01R\x05score\x12\x1f\n\x04rank\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00R\x04rank\"\xcf\x01\n\rFoldedPassage\x12#\n\x08\x63hunk_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x07\x63hunkId\x12\x1f\n\x06\x64oc_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05\x64ocId\x12!\n\x07\x64oc_uri\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10R\x06\x64ocUri\x12?\n\x03why\x18\x04 \x01(\x0e\x32#.groundline.retrieval.v1.FoldReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x03why\x12\x14\n\x05score\x18\x05 \x01(\x01R\x05score\"\x96\x07\n\x08\x45vidence\x12#\n\x08\x63hunk_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x07\x63hunkId\x12\x1f\n\x06\x64oc_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05\x64ocId\x12!\n\x07\x64oc_uri\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10R\x06\x64ocUri\x12\x1e\n\x05title\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x05title\x12\x32\n\x0cheading_path\x18\x05 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05r\x03\x18\x80\x08R\x0bheadingPath\x12 \n\x04text\x18\x06 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x04R\x04text\x12\x36\n\x0btext_sha256\x18\x07 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$R\ntextSha256\x12&\n\nspan_start\x18\x08 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\tspanStart\x12\"\n\x08span_end\x18\t \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x07spanEnd\x12\x1b\n\x04page\x18\n \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x04page\x12\x14\n\x05score\x18\x0b \x01(\x01R\x05score\x12H\n\x07signals\x18\x0c \x03(\x0b\x32$.groundline.retrieval.v1.SignalScoreB\x08\xbaH\x05\x92\x01\x02\x10 R\x07signals\x12(\n\x0b\x64oc_version\x18\r \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ndocVersion\x12@\n\x0e\x64oc_updated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x64ocUpdatedAt\x12\x43\n\x04kind\x18\x0f \x01(\x0e\x32%.groundline.retrieval.v1.EvidenceKindB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\x30\n\x0fproduct_version\x18\x10 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x0eproductVersion\x12>\n\x14superseded_by_doc_id\x18\x11 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00R\x11supersededByDocId\x88\x01\x01\x12#\n\x03\x61\x63l\x18\x12 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\x80\x01R\x03\x61\x63l\x12I\n\x06\x66olded\x18\x13 \x03(\x0b\x32&.groundline.retrieval.v1.FoldedPassageB\t\xbaH\x06\x92\x01\x03\x10\x80\x01R\x06\x66oldedB\x17\n\x15_superseded_by_doc_id\"y\n\tQueryTerm\x12\"\n\x06lexeme\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x06lexeme\x12\x36\n\x12\x64ocument_frequency\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x11\x64ocumentFrequency\x12\x10\n\x03idf\x18\x03 \x01(\x01R\x03idf\"\x96\x01\n\x0eLegDiagnostics\x12\x1d\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04name\x12\'\n\ncandidates\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\ncandidates\x12\x1b\n\ttop_score\x18\x03 \x01(\x01R\x08topScore\x12\x1f\n\x0b\x64uration_ms\x18\x04 \x01(\x01R\ndurationMs\"\xad\x03\n\x14RetrievalDiagnostics\x12\"\n\x05query\x18\x01 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x01R\x05query\x12\x43\n\x05terms\x18\x02 \x03(\x0b\x32\".groundline.retrieval.v1.QueryTermB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\x05terms\x12\x45\n\x04legs\x18\x03 \x03(\x0b\x32\'.groundline.retrieval.v1.LegDiagnosticsB\x08\xbaH\x05\x92\x01\x02\x10\x08R\x04legs\x12,\n\rcorpus_chunks\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x0c\x63orpusChunks\x12%\n\tconfig_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x08\x63onfigId\x12\x31\n\x0f\x65mbedding_model\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x0e\x65mbeddingModel\x12!\n\x0c\x65mbedding_ms\x18\x07 \x01(\x01R\x0b\x65mbeddingMs\x12\x19\n\x08total_ms\x18\x08 \x01(\x01R\x07totalMs\x12\x1f\n\x06\x66olded\x18\t \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x06\x66olded\"\x85\x03\n\x0c\x45videncePack\x12\x32\n\x10\x65vidence_pack_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x0e\x65videncePackId\x12\"\n\x05query\x18\x02 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x80\x01R\x05query\x12G\n\x08\x65vidence\x18\x03 \x03(\x0b\x32!.groundline.retrieval.v1.EvidenceB\x08\xbaH\x05\x92\x01\x02\x10@R\x08\x65vidence\x12O\n\x0b\x64iagnostics\x18\x04 \x01(\x0b\x32-.groundline.retrieval.v1.RetrievalDiagnosticsR\x0b\x64iagnostics\x12=\n\x0cretrieved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0bretrievedAt\x12\x44\n\x0eknowledge_base\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\rknowledgeBase*\x84\x01\n\x0c\x45videnceKind\x12\x1d\n\x19\x45VIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VIDENCE_KIND_DOCUMENT\x10\x01\x12\x16\n\x12\x45VIDENCE_KIND_CASE\x10\x02\x12!\n\x1d\x45VIDENCE_KIND_APPROVED_RECORD\x10\x03*h\n\nFoldReason\x12\x1b\n\x17\x46OLD_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x46OLD_REASON_NEAR_DUPLICATE\x10\x01\x12\x1d\n\x19\x46OLD_REASON_OTHER_VERSION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNALSCORE'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SIGNALSCORE'].fields_by_name['rank']._loaded_options = None
   _globals['_SIGNALSCORE'].fields_by_name['rank']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
+  _globals['_FOLDEDPASSAGE'].fields_by_name['chunk_id']._loaded_options = None
+  _globals['_FOLDEDPASSAGE'].fields_by_name['chunk_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_FOLDEDPASSAGE'].fields_by_name['doc_id']._loaded_options = None
+  _globals['_FOLDEDPASSAGE'].fields_by_name['doc_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_FOLDEDPASSAGE'].fields_by_name['doc_uri']._loaded_options = None
+  _globals['_FOLDEDPASSAGE'].fields_by_name['doc_uri']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_FOLDEDPASSAGE'].fields_by_name['why']._loaded_options = None
+  _globals['_FOLDEDPASSAGE'].fields_by_name['why']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_EVIDENCE'].fields_by_name['chunk_id']._loaded_options = None
   _globals['_EVIDENCE'].fields_by_name['chunk_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EVIDENCE'].fields_by_name['doc_id']._loaded_options = None
@@ -69,6 +77,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVIDENCE'].fields_by_name['superseded_by_doc_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EVIDENCE'].fields_by_name['acl']._loaded_options = None
   _globals['_EVIDENCE'].fields_by_name['acl']._serialized_options = b'\272H\016\222\001\013\020@\"\007r\005\020\001\030\200\001'
+  _globals['_EVIDENCE'].fields_by_name['folded']._loaded_options = None
+  _globals['_EVIDENCE'].fields_by_name['folded']._serialized_options = b'\272H\006\222\001\003\020\200\001'
   _globals['_QUERYTERM'].fields_by_name['lexeme']._loaded_options = None
   _globals['_QUERYTERM'].fields_by_name['lexeme']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
   _globals['_QUERYTERM'].fields_by_name['document_frequency']._loaded_options = None
@@ -89,6 +99,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRIEVALDIAGNOSTICS'].fields_by_name['config_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_RETRIEVALDIAGNOSTICS'].fields_by_name['embedding_model']._loaded_options = None
   _globals['_RETRIEVALDIAGNOSTICS'].fields_by_name['embedding_model']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_RETRIEVALDIAGNOSTICS'].fields_by_name['folded']._loaded_options = None
+  _globals['_RETRIEVALDIAGNOSTICS'].fields_by_name['folded']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_EVIDENCEPACK'].fields_by_name['evidence_pack_id']._loaded_options = None
   _globals['_EVIDENCEPACK'].fields_by_name['evidence_pack_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EVIDENCEPACK'].fields_by_name['query']._loaded_options = None
@@ -97,18 +109,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVIDENCEPACK'].fields_by_name['evidence']._serialized_options = b'\272H\005\222\001\002\020@'
   _globals['_EVIDENCEPACK'].fields_by_name['knowledge_base']._loaded_options = None
   _globals['_EVIDENCEPACK'].fields_by_name['knowledge_base']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9-]{0,62}$'
-  _globals['_EVIDENCEKIND']._serialized_start=2144
-  _globals['_EVIDENCEKIND']._serialized_end=2276
+  _globals['_EVIDENCEKIND']._serialized_start=2462
+  _globals['_EVIDENCEKIND']._serialized_end=2594
+  _globals['_FOLDREASON']._serialized_start=2596
+  _globals['_FOLDREASON']._serialized_end=2700
   _globals['_SIGNALSCORE']._serialized_start=129
   _globals['_SIGNALSCORE']._serialized_end=228
-  _globals['_EVIDENCE']._serialized_start=231
-  _globals['_EVIDENCE']._serialized_end=1074
-  _globals['_QUERYTERM']._serialized_start=1076
-  _globals['_QUERYTERM']._serialized_end=1197
-  _globals['_LEGDIAGNOSTICS']._serialized_start=1200
-  _globals['_LEGDIAGNOSTICS']._serialized_end=1350
-  _globals['_RETRIEVALDIAGNOSTICS']._serialized_start=1353
-  _globals['_RETRIEVALDIAGNOSTICS']._serialized_end=1749
-  _globals['_EVIDENCEPACK']._serialized_start=1752
-  _globals['_EVIDENCEPACK']._serialized_end=2141
+  _globals['_FOLDEDPASSAGE']._serialized_start=231
+  _globals['_FOLDEDPASSAGE']._serialized_end=438
+  _globals['_EVIDENCE']._serialized_start=441
+  _globals['_EVIDENCE']._serialized_end=1359
+  _globals['_QUERYTERM']._serialized_start=1361
+  _globals['_QUERYTERM']._serialized_end=1482
+  _globals['_LEGDIAGNOSTICS']._serialized_start=1485
+  _globals['_LEGDIAGNOSTICS']._serialized_end=1635
+  _globals['_RETRIEVALDIAGNOSTICS']._serialized_start=1638
+  _globals['_RETRIEVALDIAGNOSTICS']._serialized_end=2067
+  _globals['_EVIDENCEPACK']._serialized_start=2070
+  _globals['_EVIDENCEPACK']._serialized_end=2459
 # @@protoc_insertion_point(module_scope)

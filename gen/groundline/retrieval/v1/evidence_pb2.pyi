@@ -48,6 +48,30 @@ EVIDENCE_KIND_APPROVED_RECORD: EvidenceKind.ValueType  # 3
 """A wording that the company approved to be given verbatim."""
 Global___EvidenceKind: _TypeAlias = EvidenceKind  # noqa: Y015
 
+class _FoldReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FoldReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FoldReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FOLD_REASON_UNSPECIFIED: _FoldReason.ValueType  # 0
+    """Never sent."""
+    FOLD_REASON_NEAR_DUPLICATE: _FoldReason.ValueType  # 1
+    """It says nothing that the other one does not say in the same words: a mirror, a copy, boilerplate."""
+    FOLD_REASON_OTHER_VERSION: _FoldReason.ValueType  # 2
+    """The same, and it is from another version of the same page, or from a page that the other one's has superseded."""
+
+class FoldReason(_FoldReason, metaclass=_FoldReasonEnumTypeWrapper):
+    """Why a passage was folded into another one."""
+
+FOLD_REASON_UNSPECIFIED: FoldReason.ValueType  # 0
+"""Never sent."""
+FOLD_REASON_NEAR_DUPLICATE: FoldReason.ValueType  # 1
+"""It says nothing that the other one does not say in the same words: a mirror, a copy, boilerplate."""
+FOLD_REASON_OTHER_VERSION: FoldReason.ValueType  # 2
+"""The same, and it is from another version of the same page, or from a page that the other one's has superseded."""
+Global___FoldReason: _TypeAlias = FoldReason  # noqa: Y015
+
 @_typing.final
 class SignalScore(_message.Message):
     """One signal's view of one piece of evidence."""
@@ -79,6 +103,46 @@ class SignalScore(_message.Message):
 Global___SignalScore: _TypeAlias = SignalScore  # noqa: Y015
 
 @_typing.final
+class FoldedPassage(_message.Message):
+    """A passage that was found but is not shown, since the one that it is folded into says all that it says. A passage that
+    differs in a number, a name, a denial or any other word that tells something is never folded.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_ID_FIELD_NUMBER: _builtins.int
+    DOC_ID_FIELD_NUMBER: _builtins.int
+    DOC_URI_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    chunk_id: _builtins.str
+    """The chunk (UUID)."""
+    doc_id: _builtins.str
+    """The document it is from (UUID)."""
+    doc_uri: _builtins.str
+    """Where a person finds that document."""
+    why: Global___FoldReason.ValueType
+    """Why it is not shown."""
+    score: _builtins.float
+    """The score that it had, 0..1."""
+    def __init__(
+        self,
+        *,
+        chunk_id: _builtins.str = ...,
+        doc_id: _builtins.str = ...,
+        doc_uri: _builtins.str = ...,
+        why: Global___FoldReason.ValueType = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_id", b"chunk_id", "doc_id", b"doc_id", "doc_uri", b"doc_uri", "score", b"score", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoldedPassage: _TypeAlias = FoldedPassage  # noqa: Y015
+
+@_typing.final
 class Evidence(_message.Message):
     """A passage that was found, as it read at that moment."""
 
@@ -102,6 +166,7 @@ class Evidence(_message.Message):
     PRODUCT_VERSION_FIELD_NUMBER: _builtins.int
     SUPERSEDED_BY_DOC_ID_FIELD_NUMBER: _builtins.int
     ACL_FIELD_NUMBER: _builtins.int
+    FOLDED_FIELD_NUMBER: _builtins.int
     chunk_id: _builtins.str
     """The chunk (UUID). A changed document gets new chunks, so the same id is the same text for ever."""
     doc_id: _builtins.str
@@ -146,6 +211,10 @@ class Evidence(_message.Message):
     def acl(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Groups that may read the document. An answer's case takes the strictest of what it used."""
 
+    @_builtins.property
+    def folded(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoldedPassage]:
+        """What it stands for: passages that were found and say no more than this one. None is in the pack itself."""
+
     def __init__(
         self,
         *,
@@ -167,10 +236,11 @@ class Evidence(_message.Message):
         product_version: _builtins.str = ...,
         superseded_by_doc_id: _builtins.str | None = ...,
         acl: _abc.Iterable[_builtins.str] | None = ...,
+        folded: _abc.Iterable[Global___FoldedPassage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_superseded_by_doc_id", b"_superseded_by_doc_id", "doc_updated_at", b"doc_updated_at", "superseded_by_doc_id", b"superseded_by_doc_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_superseded_by_doc_id", b"_superseded_by_doc_id", "acl", b"acl", "chunk_id", b"chunk_id", "doc_id", b"doc_id", "doc_updated_at", b"doc_updated_at", "doc_uri", b"doc_uri", "doc_version", b"doc_version", "heading_path", b"heading_path", "kind", b"kind", "page", b"page", "product_version", b"product_version", "score", b"score", "signals", b"signals", "span_end", b"span_end", "span_start", b"span_start", "superseded_by_doc_id", b"superseded_by_doc_id", "text", b"text", "text_sha256", b"text_sha256", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_superseded_by_doc_id", b"_superseded_by_doc_id", "acl", b"acl", "chunk_id", b"chunk_id", "doc_id", b"doc_id", "doc_updated_at", b"doc_updated_at", "doc_uri", b"doc_uri", "doc_version", b"doc_version", "folded", b"folded", "heading_path", b"heading_path", "kind", b"kind", "page", b"page", "product_version", b"product_version", "score", b"score", "signals", b"signals", "span_end", b"span_end", "span_start", b"span_start", "superseded_by_doc_id", b"superseded_by_doc_id", "text", b"text", "text_sha256", b"text_sha256", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__superseded_by_doc_id: _TypeAlias = _typing.Literal["superseded_by_doc_id"]  # noqa: Y015
     _WhichOneofArgType__superseded_by_doc_id: _TypeAlias = _typing.Literal["_superseded_by_doc_id", b"_superseded_by_doc_id"]  # noqa: Y015
@@ -256,6 +326,7 @@ class RetrievalDiagnostics(_message.Message):
     EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     EMBEDDING_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
+    FOLDED_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """The query as it was embedded and matched."""
     corpus_chunks: _builtins.int
@@ -268,6 +339,8 @@ class RetrievalDiagnostics(_message.Message):
     """Milliseconds for the query's embedding."""
     total_ms: _builtins.float
     """Milliseconds for the whole search."""
+    folded: _builtins.int
+    """Passages that were folded into others of the pack."""
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueryTerm]:
         """Its words, with their weight."""
@@ -287,10 +360,11 @@ class RetrievalDiagnostics(_message.Message):
         embedding_model: _builtins.str = ...,
         embedding_ms: _builtins.float = ...,
         total_ms: _builtins.float = ...,
+        folded: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "legs", b"legs", "query", b"query", "terms", b"terms", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "folded", b"folded", "legs", b"legs", "query", b"query", "terms", b"terms", "total_ms", b"total_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
