@@ -59,7 +59,13 @@ class Traffic:
         commands = {type: handler.command for type, handler in by_type.items()}
         self._outward = Relay(
             database,
-            AmqpRoad(self._publisher, topology, commands, longest_pause_s=road_pace.pace.backoff_cap_s),
+            # A refusal is the broker's, not the command's: all that it refused at once come again as soon as it may be well.
+            AmqpRoad(
+                self._publisher,
+                topology,
+                commands,
+                longest_pause_s=min(road_pace.pace.backoff_cap_s, broker.longest_pause_s),
+            ),
             handlers,
             # The lease of a published command is the time that it has until it is published again.
             pace=replace(road_pace.pace, lease_s=road_pace.republish_after_s),

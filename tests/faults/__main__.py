@@ -85,7 +85,7 @@ def _keep(each: Record, broken: str) -> list[str]:
         object.__setattr__(each, "broken", broken)
     save(each)
     print(
-        f"{each.road}: {each.number} {each.name}: {each.faults} faults, {each.operations} acknowledged, "
+        f"{each.road}: {each.number or 'control'} {each.name}: {each.faults} faults, {each.operations} acknowledged, "
         f"{each.lost} lost, {each.duplicated} duplicated, {each.unexplained} unexplained, {each.seconds:.0f} s"
         + (f" (must find {each.finds})" if each.finds else "")
         + "".join(f", {name}: {value}" for name, value in each.measured.items()),

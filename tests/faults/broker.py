@@ -118,7 +118,7 @@ async def disk_alarm(stage: Stage, result: Result) -> None:
     once there is room."""
     async with under_load(stage, result) as load:
         await asyncio.sleep(2)
-        await _ctl(stage, "set_disk_free_limit", "900TB")
+        await _ctl(stage, "set_disk_free_limit", "900000GB")
         before = len(load.ledger.entries)
         await asyncio.sleep(_AWAY_S / 2)
         captured = len(load.ledger.entries) - before

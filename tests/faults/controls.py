@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Control:
 
     async def run(self, stage: Stage, *, seed: int) -> Result:
         """What was found."""
+        began = time.monotonic()
         result = Result(self.name, seed_of(self.name, seed), 1, patience_s=PATIENCE_S)
         try:
             await self.body(stage, result)
@@ -37,6 +39,7 @@ class Control:
             # What can't be done any more must not keep the next experiment from being quiet.
             async with _owner(stage) as conn:
                 await conn.execute("delete from messaging.outbox where status <> 'done'")
+            result.seconds = time.monotonic() - began
         return result
 
 

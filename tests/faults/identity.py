@@ -165,7 +165,7 @@ async def wrong_clock(stage: Stage, result: Result) -> None:
                 while not load.finished.is_set():
                     # What is handled takes a while, for the other to look at it.
                     stage.arm("relay.command.handled", "sleep:1")
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(0.3)
                 stage.disarm()
             async with stage.live.owner() as conn:
                 for row in await conn.fetch(_ATTEMPTS, load.ledger.sessions):

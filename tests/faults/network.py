@@ -12,7 +12,7 @@ from groundline.conversation.v1 import conversation_pb2, conversation_service_pb
 
 from .experiments import Result, Trial, settle, stage_ledger, under_load
 from .load import Conversation, Load
-from .questions import UNANSWERABLE
+from .questions import REPLIES, UNANSWERABLE
 from .stage import Stage
 from .strikes import REACH_TIMEOUT_S
 from .wire import Strand, Wire
@@ -26,7 +26,6 @@ DATABASE_USERS = ("gateway", "orchestrator", "ticketing", "worker-delivery")
 # How often a reader's session is looked at when no notification comes (the gateway's default), and what the look may
 # take on a busy machine.
 _POLL_S, _LOOK_S = 2.0, 3.0
-_NONE, _CUSTOMER = conversation_pb2.MESSAGE_ROLE_UNSPECIFIED, conversation_pb2.MESSAGE_ROLE_CUSTOMER
 
 
 async def reply_cut(stage: Stage, result: Result, *, repeatable: bool = True) -> None:
@@ -58,22 +57,26 @@ async def database_slow(stage: Stage, result: Result) -> None:
 
 
 async def listen_dead(stage: Stage, result: Result) -> None:
-    """20: the connection on which notifications come falls silent, at the gateway and at the relay. Readers see what
-    is new within the polling interval; commands come to their end."""
+    """20: the connection on which notifications come falls silent, at the gateway and at the relay. A reader sees what
+    an agent writes within the polling interval, and commands come to their end. (A turn's stages would wake the reader
+    by another way.)"""
     ledger = stage_ledger(stage, result)
     load = Load(stage.live, ledger, result.seed)
     async with (
         stage.wired(("gateway", "worker-delivery"), "postgres") as wires,
         stage.live.mesh(None) as mesh,
+        stage.live.mesh(stage.live.token("agent", "fay")) as agents,
     ):
         for number in range(3 * result.rounds):
-            customer = Conversation(load, mesh, mesh, f"{ledger.path.stem}-{number}")
+            customer = Conversation(load, mesh, agents, f"{ledger.path.stem}-{number}")
             await customer.open()
+            await customer.post(UNANSWERABLE[number % len(UNANSWERABLE)])
+            ticket_id = await customer.ticket()
             async with _reader(mesh, customer) as seen:
                 silenced = [wire.silence(_listens) for wire in wires.values()]
                 result.expect(all(silenced), "unexplained", "wire", "there was no LISTEN connection to silence")
                 result.add("LISTEN connection silent", 0.0)
-                await customer.post(UNANSWERABLE[number % len(UNANSWERABLE)])
+                await customer.reply(ticket_id, REPLIES[0])
                 answered = await _answered(stage, customer.session_id)
                 try:
                     shown = await asyncio.wait_for(seen.get(), _POLL_S + _LOOK_S)
@@ -103,14 +106,14 @@ async def _listening(wires: dict[str, Wire]) -> None:
 
 @asynccontextmanager
 async def _reader(mesh: Mesh, customer: Conversation) -> AsyncIterator[asyncio.Queue[float]]:
-    """When the stream showed the first message that is not the customer's own."""
+    """When the stream showed what an agent wrote."""
     seen: asyncio.Queue[float] = asyncio.Queue()
     request = conversation_service_pb2.WatchSessionRequest(session_id=customer.session_id)
     stream = mesh.conversation.WatchSession(request, metadata=customer.metadata)
 
     async def read() -> None:
         async for each in stream:
-            if each.update.message.role not in (_NONE, _CUSTOMER):
+            if each.update.message.role == conversation_pb2.MESSAGE_ROLE_AGENT:
                 seen.put_nowait(time.time())
 
     task = asyncio.create_task(read())
@@ -123,10 +126,10 @@ async def _reader(mesh: Mesh, customer: Conversation) -> AsyncIterator[asyncio.Q
 
 
 async def _answered(stage: Stage, session_id: str) -> float:
-    """Waits until the desk has said something; when that was."""
+    """Waits until an agent's words are there; since when they are."""
     query = (
         "select extract(epoch from min(created_at)) from conversation.messages "
-        "where session_id = $1::text::uuid and role <> 'customer'"
+        "where session_id = $1::text::uuid and role = 'agent'"
     )
     async with stage.live.owner() as conn, asyncio.timeout(60):
         while (at := await conn.fetchval(query, session_id)) is None:  # noqa: ASYNC110 - another process

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from cli.commands.stack import ingest_samples
 from cli.stack import Stack, StackError, processes
+from cli.stack.health import SERVING, service_health
 from cli.stack.layout import REPOSITORY, choose_ports
 from meshkit import failpoints
 from meshkit.identity import TokenSigner
@@ -208,6 +209,10 @@ class Stage:
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
+            async with asyncio.timeout(HEALTHY_TIMEOUT_S):
+                port = int(target.rpartition(":")[2])
+                while await asyncio.to_thread(service_health, port) != SERVING:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(POLL_S)
             yield target
         finally:
             process.send_signal(signal.SIGTERM)

@@ -13,6 +13,8 @@ def set_wrong(offset_s: float) -> None:
             return isinstance(instance, true_datetime)
 
     class WrongDatetime(true_datetime, metaclass=Wrong):
+        __slots__ = ()
+
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
             return true_datetime.fromtimestamp(true_time() + offset_s, tz)
