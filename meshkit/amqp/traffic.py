@@ -59,7 +59,7 @@ class Traffic:
         commands = {type: handler.command for type, handler in by_type.items()}
         self._outward = Relay(
             database,
-            # A refusal is the broker's, not the command's: all that it refused at once come again as soon as it may be well.
+            # A refusal is the broker's, not the command's: what it refused comes again as soon as it may be well.
             AmqpRoad(
                 self._publisher,
                 topology,

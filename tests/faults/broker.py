@@ -25,6 +25,8 @@ WORKERS = ("worker-delivery", "worker-knowledge")
 # Scaled down from minutes: three times as long as a command may be under way before it is published again.
 _AWAY_S = 3 * REPUBLISH_AFTER_S
 _SILENT_S = 8.0
+# After a silence: a pause of the publisher's, and what was published and lost on the wire comes again.
+_SOON_S = 30.0
 _CONNECTED = 'groundline_amqp_connected{name="'
 
 PLACES = Experiment(
@@ -84,6 +86,8 @@ async def silent(stage: Stage, result: Result) -> None:
                 each.heal()
                 each.cut()
             result.add("broker silent", await _connections(stage, is_so=True, timeout_s=60))
+    soon = result.quiet_s is not None and result.quiet_s < _SOON_S
+    result.expect(soon, "unexplained", "relay", "what the broker left unconfirmed was held back long after it was back")
 
 
 async def unroutable(stage: Stage, result: Result) -> None:
