@@ -8,6 +8,13 @@ from groundline.evaluation.v1 import reason_code_pb2 as codes
 from svc_evaluator.case import Case
 from svc_evaluator.confidence import FEATURES
 from svc_evaluator.signals.answerability import answerability, feature
+from svc_evaluator.signals.asked import (
+    asked_designation,
+    asked_end,
+    asked_name_in_place,
+    asked_parts,
+    stands_alone,
+)
 from svc_evaluator.signals.citations import citations_complete, draft_usable
 from svc_evaluator.signals.conflict import conflict
 from svc_evaluator.signals.coverage import answer_coverage, identifier_coverage, required_slots
@@ -79,6 +86,11 @@ CATALOGUE: Mapping[str, Kind] = {
     "required_slots": Kind(required_slots, codes.REASON_CODE_INSUFFICIENT_COVERAGE, _EVIDENCE),
     **{name: Kind(feature(name), codes.REASON_CODE_INSUFFICIENT_COVERAGE, _EVIDENCE) for name in FEATURES},
     "answer_coverage": Kind(answer_coverage, codes.REASON_CODE_INSUFFICIENT_COVERAGE, Applies.DRAFT),
+    "asked_parts": Kind(asked_parts, codes.REASON_CODE_INSUFFICIENT_COVERAGE, Applies.DRAFT),
+    "asked_end": Kind(asked_end, codes.REASON_CODE_INSUFFICIENT_COVERAGE, Applies.DRAFT),
+    "asked_designation": Kind(asked_designation, codes.REASON_CODE_INSUFFICIENT_COVERAGE, Applies.DRAFT),
+    "asked_name_in_place": Kind(asked_name_in_place, codes.REASON_CODE_INSUFFICIENT_COVERAGE, Applies.DRAFT),
+    "stands_alone": Kind(stands_alone, codes.REASON_CODE_INSUFFICIENT_COVERAGE, Applies.DRAFT),
     "answerability": Kind(answerability, codes.REASON_CODE_INSUFFICIENT_COVERAGE, _EVIDENCE),
     "citations_complete": Kind(citations_complete, codes.REASON_CODE_MISSING_CITATIONS, Applies.DRAFT | Applies.RECORD),
     "claim_support": Kind(claim_support, codes.REASON_CODE_UNSUPPORTED_CLAIM, Applies.DRAFT | Applies.RECORD),
@@ -90,8 +102,8 @@ CATALOGUE: Mapping[str, Kind] = {
 OPINIONS: Mapping[str, float] = {"second_opinion": 0.5, "second_reading": 0.5}
 """What a second reader's opinion is held against where the policy does not say; only where there is an opinion."""
 
-LATER = frozenset(OPINIONS)
+LATER = frozenset(("asked_parts", "asked_end", "asked_designation", "asked_name_in_place", "stands_alone", *OPINIONS))
 """Signals that came after the first policies. One that does not name them is judged as it always was."""
 
-NEED_A_DRAFT = frozenset({"draft_usable", "answer_coverage", "citations_complete", "claim_support"})
+NEED_A_DRAFT = frozenset({"draft_usable", "answer_coverage", "citations_complete", "claim_support"}) | LATER
 """Signals that say nothing before a draft is there, whatever it is made from."""

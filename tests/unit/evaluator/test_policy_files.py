@@ -11,7 +11,7 @@ from svc_evaluator.policy_shelf import PolicyShelf
 
 
 def shipped() -> dict[str, Any]:
-    return json.loads(next(SHIPPED.glob("*.json")).read_text(encoding="utf-8"))
+    return json.loads(max(SHIPPED.glob("*.json")).read_text(encoding="utf-8"))
 
 
 def write(folder: Path, policy: dict[str, Any], name: str = "policy.json") -> Path:

@@ -50,10 +50,15 @@ def test_what_is_good_passes_with_every_signal_told() -> None:
     assert before.decision == after.decision == DECISION_PASS
     assert 0.5 < before.confidence <= 1
     order = [each.name for each in POLICY.thresholds]
-    assert [each.name for each in after.signals] == [name for name in order if name != "record_match"]
+    assert [each.name for each in after.signals] == [name for name in order if name not in ("record_match", *OPINIONS)]
     assert {each.name for each in before.signals} == {each.name for each in after.signals} - {
         "draft_usable",
         "answer_coverage",
+        "asked_parts",
+        "asked_end",
+        "asked_designation",
+        "asked_name_in_place",
+        "stands_alone",
         "citations_complete",
         "claim_support",
     }
