@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import edge, embedding, post_message, turn_overhead
+from bench import edge, embedding, outbox, post_message, turn_overhead
 from bench.database import ground
 from bench.load import LoadError
 from bench.report import Table, print_tables, to_json, to_markdown
@@ -18,7 +18,7 @@ from bench.side_by_side import Plan, Say
 from cli.stack.errors import StackError
 from db.postgres import PostgresError
 
-GATEWAY_BENCHMARKS = {post_message.NAME: post_message.run, edge.NAME: edge.run}
+GATEWAY_BENCHMARKS = {post_message.NAME: post_message.run, edge.NAME: edge.run, outbox.NAME: outbox.run}
 NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME)
 
 

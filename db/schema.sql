@@ -364,6 +364,7 @@ CREATE TABLE messaging.outbox (
     trace_context text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     done_at timestamp with time zone,
+    parked boolean DEFAULT false NOT NULL,
     CONSTRAINT outbox_attempts_check CHECK ((attempts >= 0))
 )
 WITH (fillfactor='80');
@@ -601,6 +602,8 @@ CREATE INDEX messages_unhandled_idx ON conversation.messages USING btree (sessio
 
 CREATE INDEX ratings_session_idx ON conversation.ratings USING btree (session_id);
 
+CREATE INDEX answered_requests_created_idx ON knowledge.answered_requests USING btree (created_at);
+
 CREATE INDEX case_summaries_ticket_idx ON knowledge.case_summaries USING btree (ticket_id);
 
 CREATE INDEX chunk_terms_audience_idx ON knowledge.chunk_terms USING btree (audience);
@@ -615,13 +618,17 @@ CREATE INDEX documents_supersedes_idx ON knowledge.documents USING btree (knowle
 
 CREATE INDEX audit_resource_idx ON messaging.audit USING btree (resource_id, audit_id);
 
+CREATE INDEX inbox_created_idx ON messaging.inbox USING btree (created_at);
+
+CREATE INDEX outbox_claimable_idx ON messaging.outbox USING btree (type, next_attempt_at, outbox_id) WHERE ((status = 'pending'::text) AND (NOT parked));
+
 CREATE INDEX outbox_dead_idx ON messaging.outbox USING btree (outbox_id) WHERE (status = 'dead'::text);
 
 CREATE INDEX outbox_done_idx ON messaging.outbox USING btree (done_at) WHERE (status = 'done'::text);
 
-CREATE INDEX outbox_due_idx ON messaging.outbox USING btree (type, next_attempt_at, outbox_id) WHERE (status = 'pending'::text);
-
 CREATE INDEX outbox_order_idx ON messaging.outbox USING btree (ordering_key, outbox_id) WHERE (status = 'pending'::text);
+
+CREATE INDEX outbox_parked_idx ON messaging.outbox USING btree (outbox_id) WHERE ((status = 'pending'::text) AND parked);
 
 CREATE UNIQUE INDEX webhook_deliveries_event_key ON messaging.webhook_deliveries USING btree (endpoint_id, event_id) WHERE (replay_of IS NULL);
 
@@ -728,7 +735,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE conversation.sessions TO groundline_gateway;
 GRANT SELECT,INSERT,UPDATE ON TABLE conversation.sessions TO groundline_orchestrator;
 
 GRANT SELECT,INSERT ON TABLE knowledge.answered_requests TO groundline_retrieval;
-GRANT SELECT ON TABLE knowledge.answered_requests TO groundline_workers;
+GRANT SELECT,DELETE ON TABLE knowledge.answered_requests TO groundline_workers;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.case_summaries TO groundline_retrieval;
 GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.case_summaries TO groundline_workers;

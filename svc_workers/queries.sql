@@ -144,3 +144,14 @@ WHERE ($1::uuid IS NULL OR audit_id < $1)
   AND ($2::uuid IS NULL OR resource_id = $2)
 ORDER BY audit_id DESC
 LIMIT $3
+
+-- purge_answers --
+-- Forgets the oldest answered request ids that are older than $1 seconds, at most $2.
+delete from knowledge.answered_requests
+where ctid = any (array(
+    select ctid from knowledge.answered_requests
+    where created_at < now() - make_interval(secs => $1::float8)
+    order by created_at
+    limit $2
+    for update skip locked
+))

@@ -34,6 +34,9 @@ class WorkerSettings(ServiceSettings):
     """How long a command is held without a sign of life; what a worker that dies held is done by another after that."""
     max_attempts: int = Field(default=10, ge=1, le=100)
     """After how many tries a command is dead."""
+    retention_s: float = Field(default=7 * 86_400.0, ge=2 * 86_400, le=3650 * 86_400)
+    """How long done commands, remembered deliveries and answered request ids are kept: as long as a repetition of them
+    is known for one. At least twice what a command may go on being tried for (docs/decisions/0011)."""
     webhook_allow_private: bool = False
     """Development and tests only: events may go over http and to private addresses."""
     webhook_key_file: Path | None = None

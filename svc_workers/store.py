@@ -236,3 +236,12 @@ async def insert_audit(conn: Connection, entry: AuditRow) -> None:
 async def list_audit(conn: Connection, *, before: UUID | None, resource_id: UUID | None, limit: int) -> list[AuditRow]:
     """Entries older than `before`, newest first."""
     return [AuditRow(**row) for row in await conn.fetch(_queries.list_audit, before, resource_id, limit)]
+
+
+async def purge_answers(conn: Connection, older_than_s: float, limit: int) -> int:
+    """Forgets up to `limit` answered request ids of that age; returns how many."""
+    tag = await conn.execute(_queries.purge_answers, older_than_s, limit)
+    return int(tag.rpartition(" ")[2])
+
+
+PURGES = {"answered_requests": purge_answers}

@@ -18,7 +18,7 @@ from meshkit.identity import ServiceToken, TokenSigner
 from meshkit.listener import Listener
 from meshkit.models.embeddings import Embedder, open_embedder
 from meshkit.objects import ObjectStore, open_store
-from meshkit.outbox import Handler
+from meshkit.outbox import Handler, Tidying
 from meshkit.postgres import Database
 from meshkit.server import Registration, Service
 from svc_workers import store
@@ -57,6 +57,7 @@ async def wire_delivery(stack: AsyncExitStack, settings: WorkerSettings) -> Sequ
         Service(command_service_pb2_grpc.add_CommandServiceServicer_to_server, CommandServicer(CommandLog(database))),
         Service(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, AuditServicer(AuditTrail(database))),
         webhooks.service,
+        Background("tidying", Tidying(database, retention_s=settings.retention_s, purges=store.PURGES).run),
         *road.backgrounds,
         Background("listen", listener.run),
     ]

@@ -4,6 +4,7 @@ from meshkit.outbox.handling import Attempt, Dead, Done, Handler, Outcome, Retry
 from meshkit.outbox.relay import Relay
 from meshkit.outbox.road import EmbeddedRoad, Forwarded, Road, Undelivered
 from meshkit.outbox.rows import Claimed, claim, complete, complete_keys, dead, extend, put, retry
+from meshkit.outbox.tidying import Tidying
 
 __all__ = [
     "Attempt",
@@ -17,6 +18,7 @@ __all__ = [
     "Relay",
     "Retry",
     "Road",
+    "Tidying",
     "Undelivered",
     "claim",
     "complete",

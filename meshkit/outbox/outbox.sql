@@ -18,6 +18,7 @@ with due as (
         select o.outbox_id
         from messaging.outbox o
         where o.status = 'pending'
+          and not o.parked
           and o.type = wanted.type
           and o.next_attempt_at <= now()
           and (o.lease_expires_at is null or o.lease_expires_at <= now())
@@ -87,6 +88,111 @@ set status = 'done', done_at = now(), lease_token = null, lease_expires_at = nul
 where outbox_id = $1 and lease_token = $2 and status = 'pending'
 returning outbox_id
 
+-- complete_many --
+-- Marks commands done, for the holders of their leases, and lets the next of each ordering key be claimed if it was set
+-- aside. Locked in one order, so that two such statements never wait for each other.
+with held as (
+    select o.outbox_id
+    from messaging.outbox o
+    join unnest($1::uuid[], $2::uuid[]) as given (outbox_id, lease_token)
+        on o.outbox_id = given.outbox_id and o.lease_token = given.lease_token
+    where o.status = 'pending'
+    order by o.outbox_id
+    for update of o
+),
+finished as (
+    update messaging.outbox o
+    set status = 'done', done_at = now(), lease_token = null, lease_expires_at = null, last_error = null
+    from held
+    where o.outbox_id = held.outbox_id
+    returning o.outbox_id, o.ordering_key
+),
+next_ones as (
+    update messaging.outbox o
+    set parked = false
+    from finished f
+    cross join lateral (
+        select n.outbox_id
+        from messaging.outbox n
+        where n.ordering_key = f.ordering_key and n.status = 'pending' and n.outbox_id > f.outbox_id
+        order by n.outbox_id
+        limit 1
+    ) following
+    where o.outbox_id = following.outbox_id and o.status = 'pending' and o.parked
+)
+select outbox_id from finished
+
+-- park_followers --
+-- Sets commands aside whose turn can't come soon: an earlier one of their ordering key is in backoff. Found from those,
+-- which are few, and not from all that is due.
+with blocked as (
+    select follower.outbox_id
+    from messaging.outbox head
+    cross join lateral (
+        select o.outbox_id
+        from messaging.outbox o
+        where o.ordering_key = head.ordering_key
+          and o.outbox_id > head.outbox_id
+          and o.status = 'pending'
+          and not o.parked
+          and (o.lease_expires_at is null or o.lease_expires_at <= now())
+        limit $2
+        for update skip locked
+    ) follower
+    where head.status = 'pending'
+      and not head.parked
+      and head.ordering_key is not null
+      and head.next_attempt_at > now() + make_interval(secs => $1::float8)
+    limit $2
+)
+update messaging.outbox o
+set parked = true
+from blocked
+where o.outbox_id = blocked.outbox_id
+returning o.outbox_id
+
+-- unpark_heads --
+-- Takes back what was set aside and is the first of its ordering key now. `complete_many` does so at once; this is for
+-- commands that ended another way, and for those that were set aside in the same moment.
+with free as (
+    select o.outbox_id
+    from messaging.outbox o
+    where o.status = 'pending'
+      and o.parked
+      and not exists (
+          select from messaging.outbox earlier
+          where earlier.ordering_key = o.ordering_key and earlier.status = 'pending' and earlier.outbox_id < o.outbox_id
+      )
+    for update skip locked
+)
+update messaging.outbox o
+set parked = false
+from free
+where o.outbox_id = free.outbox_id
+returning o.outbox_id
+
+-- purge_done --
+-- Deletes the oldest commands that are done for longer than $1 seconds, at most $2.
+delete from messaging.outbox
+where outbox_id in (
+    select outbox_id from messaging.outbox
+    where status = 'done' and done_at < now() - make_interval(secs => $1::float8)
+    order by done_at
+    limit $2
+    for update skip locked
+)
+
+-- purge_inbox --
+-- Deletes the oldest deliveries that were remembered longer than $1 seconds ago, at most $2.
+delete from messaging.inbox
+where ctid = any (array(
+    select ctid from messaging.inbox
+    where created_at < now() - make_interval(secs => $1::float8)
+    order by created_at
+    limit $2
+    for update skip locked
+))
+
 -- complete_keys --
 -- Marks commands done whose effect committed elsewhere; a relay that holds a lease on one finds it gone.
 update messaging.outbox
@@ -120,11 +226,18 @@ returning outbox_id
 -- command in mid-attempt (a turn's commit) must not have the rest of the attempt cut off.
 with held as (
     select * from unnest($1::uuid[], $2::uuid[]) as given (outbox_id, lease_token)
+), locked as (
+    select o.outbox_id
+    from messaging.outbox o
+    join held on held.outbox_id = o.outbox_id and held.lease_token = o.lease_token
+    where o.status = 'pending'
+    order by o.outbox_id
+    for update of o
 ), extended as (
     update messaging.outbox o
     set lease_expires_at = now() + make_interval(secs => $3::float8)
-    from held
-    where o.outbox_id = held.outbox_id and o.lease_token = held.lease_token and o.status = 'pending'
+    from locked
+    where o.outbox_id = locked.outbox_id
     returning o.outbox_id
 )
 select outbox_id from extended

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from meshkit import failpoints, postgres
 from meshkit.errors import DomainError
 from meshkit.ids import made_at
 from meshkit.outbox import rows
+from meshkit.outbox.completing import Completing
 from meshkit.outbox.handling import Dead, Done, Handler, Retry
 from meshkit.outbox.road import Carried, Forwarded, Road, Undelivered
 from meshkit.outbox.rows import Claimed
@@ -21,6 +23,9 @@ from meshkit.telemetry import counter, gauge, get_logger, histogram
 log = get_logger(__name__)
 
 T = TypeVar("T")
+
+# How long free places may gather before the next claim, when the last one found something.
+GATHER_S = 0.005
 
 ATTEMPTS = counter("groundline_outbox_attempts_total", "Attempts at commands, by outcome.", ["type", "outcome"])
 SECONDS = histogram("groundline_outbox_attempt_seconds", "How long an attempt took.", ["type"])
@@ -69,7 +74,10 @@ class Relay:
         self._pace = pace or Pace()
         self._rng = rng or random.Random()
         self._limits = dict(places or {handler.type: handler.concurrency for handler in handlers})
+        self._completing = Completing(database)
         self._running: dict[Claimed, asyncio.Task[None]] = {}
+        # The types of which the last claim brought something.
+        self._busy: set[str] = set()
         self._look = asyncio.Event()
 
     def wake(self, _payload: str = "") -> None:
@@ -83,12 +91,15 @@ class Relay:
             while True:
                 self._look.clear()
                 claimed = await self._patiently(self._claim(), [])
+                self._busy = {each.type for each in claimed}
                 for each in claimed:
                     task = asyncio.create_task(self._attempt(each))
                     self._running[each] = task
                     task.add_done_callback(lambda _, each=each: self._ended(each))  # type: ignore[misc]
                 if not claimed:
                     await self._wait()
+                else:
+                    await self._gather()
         finally:
             # Attempts still need their leases while they drain.
             await self._drain()
@@ -111,7 +122,9 @@ class Relay:
             free[each.type] -= 1
         if not any(count > 0 for count in free.values()):
             return []
-        claimed = await self._source.claim(free, lease_s=self._pace.lease_s)
+        # Half of the places at a time: while one half is marked done, the other is claimed and handled.
+        most = {type: min(count, (self._limits[type] + 1) // 2) for type, count in free.items()}
+        claimed = await self._source.claim(most, lease_s=self._pace.lease_s)
         return sorted(claimed, key=lambda each: each.outbox_id)
 
     async def _depths(self) -> list[rows.Depth]:
@@ -134,6 +147,20 @@ class Relay:
         try:
             async with asyncio.timeout(interval):
                 await self._look.wait()
+        except TimeoutError:
+            pass
+
+    async def _gather(self) -> None:
+        """Lets places become free until a claim is worth its round trip: half of some type's, or all that come within
+        GATHER_S. One command at a time is claimed at once; of thousands, many at a time."""
+        try:
+            async with asyncio.timeout(GATHER_S):
+                while self._running:
+                    taken = Counter(each.type for each in self._running)
+                    if any(taken[type] * 2 <= limit for type, limit in self._limits.items() if type in self._busy):
+                        return
+                    self._look.clear()
+                    await self._look.wait()
         except TimeoutError:
             pass
 
@@ -169,10 +196,13 @@ class Relay:
             return True
         fields = {"type": claimed.type, "outbox_id": str(claimed.outbox_id), "attempt": claimed.attempts}
         try:
+            if isinstance(outcome, Done):
+                held = await self._completing.complete(claimed)
+                if not held:
+                    log.info("command_settled_elsewhere", **fields)
+                return held
             async with self._db.connection() as conn:
                 match outcome:
-                    case Done():
-                        held = await rows.complete(conn, claimed)
                     case Retry(error, after_s):
                         delay = self._backoff_s(claimed.attempts) if after_s is None else after_s
                         if not self._counts(claimed, outcome):

@@ -114,6 +114,36 @@ async def complete(conn: Connection, claimed: Claimed) -> bool:
     return await conn.fetchval(_queries.complete, claimed.outbox_id, claimed.lease_token) is not None
 
 
+async def complete_many(conn: Connection, claimed: Sequence[Claimed]) -> set[UUID]:
+    """Marks commands done in one statement; returns the ids of those whose leases were still held."""
+    ids, tokens = [each.outbox_id for each in claimed], [each.lease_token for each in claimed]
+    return {row["outbox_id"] for row in await conn.fetch(_queries.complete_many, ids, tokens)}
+
+
+async def park_followers(conn: Connection, *, longer_than_s: float, limit: int) -> int:
+    """Sets aside up to `limit` due commands that wait behind one in backoff for more than `longer_than_s` seconds."""
+    return len(await conn.fetch(_queries.park_followers, longer_than_s, limit))
+
+
+async def unpark_heads(conn: Connection) -> int:
+    """Lets commands be claimed again that were set aside and have nothing before them any more."""
+    return len(await conn.fetch(_queries.unpark_heads))
+
+
+async def purge_done(conn: Connection, *, older_than_s: float, limit: int) -> int:
+    """Deletes up to `limit` commands that are done for so long, oldest first; returns how many."""
+    return _count(await conn.execute(_queries.purge_done, older_than_s, limit))
+
+
+async def purge_inbox(conn: Connection, *, older_than_s: float, limit: int) -> int:
+    """Deletes up to `limit` remembered deliveries of that age, oldest first; returns how many."""
+    return _count(await conn.execute(_queries.purge_inbox, older_than_s, limit))
+
+
+def _count(tag: str) -> int:
+    return int(tag.rpartition(" ")[2])
+
+
 async def complete_keys(conn: Connection, keys: Sequence[str]) -> int:
     """Marks commands done by their idempotency keys, for an effect that commits outside of the relay."""
     return len(await conn.fetch(_queries.complete_keys, list(keys)))

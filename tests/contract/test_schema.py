@@ -69,4 +69,6 @@ def test_each_service_has_the_least_grants(made: str) -> None:
         ("workers", "doc_embeddings"),
         ("workers", "outbox"),
         ("workers", "inbox"),
+        # Request ids, by their age.
+        ("workers", "answered_requests"),
     }

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from uuid import UUID
 
 import pytest
@@ -6,7 +7,8 @@ from google.protobuf.struct_pb2 import Struct
 
 from meshkit import call, inbox, outbox
 from meshkit.ids import new_id
-from meshkit.outbox import rows
+from meshkit.outbox import Tidying, rows
+from meshkit.outbox.completing import Completing
 from meshkit.postgres import Database
 
 LEASE_S = 30.0
@@ -176,3 +178,93 @@ async def test_a_service_with_the_least_grants_can_put(database: Database, role:
         async with database.transaction() as conn:
             await conn.execute(f"set local role groundline_{role}")
             assert await outbox.put(conn, Struct(), type="a", key="k") is expected
+
+
+async def plan(database: Database) -> str:
+    """How the claim finds its rows, with what it touched."""
+    async with database.connection() as conn, conn.transaction():
+        query = "explain (analyze, buffers, format text, timing off) " + rows._queries.claim_outbox
+        found = "\n".join(row[0] for row in await conn.fetch(query, ["a"], [10], LEASE_S, 1))
+        # The claim itself is not meant.
+        await conn.execute("update messaging.outbox set lease_token = null, lease_expires_at = null")
+        return found
+
+
+def rows_read(plan: str) -> int:
+    """Rows that scans of the outbox brought, those that a filter or a join threw away included."""
+    read = sum(int(float(n) * int(loops)) for n, loops in re.findall(r"Scan.*rows=([\d.]+) loops=(\d+)", plan))
+    return read + sum(map(int, re.findall(r"Rows Removed by \w+ ?\w*: (\d+)", plan)))
+
+
+async def test_a_claim_does_not_look_at_what_waits_behind_a_backoff(database: Database) -> None:
+    keys = [new_id() for _ in range(20)]
+    heads = [new_id() for _ in keys]
+    insert = (
+        "insert into messaging.outbox (outbox_id, type, payload_json, idempotency_key, ordering_key, next_attempt_at) "
+        "select id, 'a', '{}', id::text, key, now() + delay from unnest($1::uuid[], $2::uuid[]) as t (id, key), "
+        "(select make_interval(secs => $3::float8) as delay) d"
+    )
+    await database.execute(insert, heads, keys, 600.0)
+    followers = [(new_id(), key) for key in keys for _ in range(100)]
+    await database.execute(insert, [id for id, _ in followers], [key for _, key in followers], -1.0)
+    await database.execute(insert, [new_id() for _ in range(5)], [None] * 5, 0.0)
+    await database.execute("analyze messaging.outbox")
+    assert rows_read(await plan(database)) >= 2000, "without the guard it looks at all of them"
+    await Tidying(database, retention_s=1e6).park()
+    await database.execute("vacuum analyze messaging.outbox")
+    assert rows_read(await plan(database)) < 100
+    assert len(await claim(database)) == 5
+
+    # The head ends: the next of its key comes at once, and one at a time.
+    await database.execute("update messaging.outbox set next_attempt_at = now() where outbox_id = $1", heads[0])
+    for expected in (heads[0], *[id for id, key in followers if key == keys[0]][:3]):
+        (claimed,) = (await claim(database)).values()
+        assert claimed.outbox_id == expected
+        async with database.connection() as conn:
+            assert await rows.complete_many(conn, [claimed]) == {expected}
+    # Or it ends in another way: within a second.
+    await database.execute("update messaging.outbox set status = 'dead' where outbox_id = $1", heads[1])
+    assert len(await claim(database)) == 1, "of the first key, still"
+    await Tidying(database, retention_s=1e6).park()
+    assert len(await claim(database)) == 1, "and now of the second"
+
+
+async def test_only_what_is_old_and_done_is_purged(database: Database) -> None:
+    for key in ("old", "new", "pending", "dead"):
+        await put(database, key)
+    old = "now() - interval '8 days'"
+    await database.execute(
+        f"update messaging.outbox set created_at = {old}, "
+        "status = case idempotency_key when 'pending' then 'pending' when 'dead' then 'dead' else 'done' end, "
+        f"done_at = case idempotency_key when 'old' then {old} when 'new' then now() end"
+    )
+    await database.execute(f"insert into messaging.inbox values ('t', 'old', {old}), ('t', 'new', now())")
+    await Tidying(database, retention_s=7 * 86_400).purge()
+    left = await database.fetch(
+        "select idempotency_key as key from messaging.outbox union select key from messaging.inbox"
+    )
+    assert {row["key"] for row in left} == {"new", "pending", "dead"}
+
+
+async def test_more_than_a_batch_is_purged_in_batches(database: Database) -> None:
+    await database.execute(
+        "insert into messaging.inbox select 't', n::text, now() - interval '9 days' from generate_series(1, 2500) n"
+    )
+    await Tidying(database, retention_s=7 * 86_400).purge()
+    assert await database.fetchval("select count(*) from messaging.inbox") == 0
+
+
+async def test_commands_that_end_together_are_marked_by_one_statement(database: Database) -> None:
+    for number in range(50):
+        await put(database, f"k{number:02}")
+    claimed = list((await claim(database, 50)).values())
+    lost = claimed.pop()
+    await database.execute(
+        "update messaging.outbox set lease_token = gen_random_uuid() where outbox_id = $1", lost.outbox_id
+    )
+    completing = Completing(database)
+    before = await database.fetchval("select count(*) from messaging.outbox where status = 'done'")
+    held = await asyncio.gather(*(completing.complete(each) for each in [*claimed, lost]))
+    assert held == [True] * 49 + [False], "who lost its lease is told so, and nobody else suffers"
+    commits = await database.fetchval("select count(distinct xmin::text) from messaging.outbox where status = 'done'")
+    assert (before, commits) == (0, 1)

@@ -1,0 +1,113 @@
+"""`python -m bench.outbox_worker drain|latency URL …`: the relay in a process of its own, beside nothing else."""
+
+import asyncio
+import json
+import sys
+import time
+from contextlib import AsyncExitStack
+
+import asyncpg
+import uvloop
+from google.protobuf.wrappers_pb2 import StringValue
+
+from meshkit import outbox
+from meshkit.amqp import Broker, RoadPace, Traffic
+from meshkit.listener import Listener
+from meshkit.outbox import Attempt, Done, EmbeddedRoad, Handler, Outcome, Relay
+from meshkit.postgres import Database
+
+CHANNEL = "groundline_bench"
+FILL = """
+INSERT INTO messaging.outbox (outbox_id, type, payload_json, idempotency_key)
+SELECT id, 'say', to_jsonb(repeat('x', 64)), id::text
+FROM (SELECT uuidv7() AS id FROM generate_series(1, $1::int)) AS made
+"""
+LEFT = "SELECT count(*) FROM messaging.outbox WHERE status = 'pending'"
+
+
+class Say(Handler[StringValue]):
+    """Does nothing; remembers when."""
+
+    type, command = "say", StringValue
+
+    def __init__(self, places: int) -> None:
+        # The relay reads the class' by default; here it is measured at several.
+        self.concurrency = places  # type: ignore[misc]
+        self.handled: dict[str, float] = {}
+        self.count = 0
+
+    async def handle(self, command: StringValue, attempt: Attempt) -> Outcome:
+        self.count += 1
+        self.handled.setdefault(attempt.key, time.monotonic())
+        return Done()
+
+
+def _road(database: Database, handler: Say, amqp_url: str) -> Relay | Traffic:
+    if not amqp_url:
+        return Relay(database, EmbeddedRoad({handler.type: handler}, worker="bench"), [handler])
+    broker = Broker(amqp_url, heartbeat_s=10, operation_timeout_s=5.0)
+    return Traffic(
+        database,
+        [handler],
+        broker,
+        families={"say": "bench"},
+        worker="bench",
+        pace=RoadPace(window=4 * handler.concurrency),
+    )
+
+
+async def drain(url: str, count: int, places: int, amqp_url: str = "") -> dict[str, float]:
+    """Fills the outbox, and times the relay until every command is durably done."""
+    owner = await asyncpg.connect(url)
+    await owner.execute("TRUNCATE messaging.outbox")
+    await owner.execute(FILL, count)
+    await owner.execute("VACUUM ANALYZE messaging.outbox")
+    handler = Say(places)
+    database = await Database.open(url, name="bench", max_size=10)
+    road = _road(database, handler, amqp_url)
+    started = time.monotonic()
+    task = asyncio.create_task(road.run())
+    while handler.count < count or await owner.fetchval(LEFT):  # noqa: ASYNC110 - the table says when all is done
+        await asyncio.sleep(0.01)
+    seconds = time.monotonic() - started
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return {"handled": len(handler.handled), "left": await owner.fetchval(LEFT), "seconds": seconds}
+
+
+async def latency(url: str, count: int, rate: float) -> dict[str, list[float]]:
+    """Seconds from a command's commit to its handler, for `count` commands written at `rate` a second."""
+    handler = Say(8)
+    database = await Database.open(url, name="bench", max_size=10)
+    road = _road(database, handler, "")
+    listener = Listener(url)
+    await listener.subscribe(CHANNEL, road.wake)
+    tasks = [asyncio.create_task(each) for each in (road.run(), listener.run())]
+    committed: dict[str, float] = {}
+    started = time.monotonic()
+    async with AsyncExitStack():
+        for number in range(count):
+            await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+            key = f"latency-{rate}-{number}"
+            async with database.transaction() as conn:
+                await outbox.put(conn, StringValue(value="x" * 64), type="say", key=key)
+                await conn.execute("SELECT pg_notify($1, '')", CHANNEL)
+            committed[key] = time.monotonic()
+        while len(handler.handled) < count:  # noqa: ASYNC110 - a look each 10 ms disturbs least
+            await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return {"seconds": [handler.handled[key] - at for key, at in committed.items()]}
+
+
+def main(kind: str, url: str, *rest: str) -> None:
+    if kind == "drain":
+        found: object = uvloop.run(drain(url, int(rest[0]), int(rest[1]), *rest[2:]))
+    else:
+        found = uvloop.run(latency(url, int(rest[0]), float(rest[1])))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
