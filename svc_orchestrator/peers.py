@@ -33,10 +33,16 @@ class Retrieval:
         self._timeout_s = timeout_s
         self._evidence_count = evidence_count
 
-    async def search(self, query: str, knowledge_base: str, groups: Sequence[str]) -> evidence_pb2.EvidencePack:
-        """The pack for `query`. Raises StepFailed with RETRIEVAL_ERROR."""
+    async def search(
+        self, query: str, knowledge_base: str, groups: Sequence[str], session_id: str
+    ) -> evidence_pb2.EvidencePack:
+        """The pack for `query`, asked in a conversation. Raises StepFailed with RETRIEVAL_ERROR."""
         request = retrieval_pb2.SearchEvidenceRequest(
-            query=query, knowledge_base=knowledge_base, groups=groups, top_k=self._evidence_count
+            query=query,
+            knowledge_base=knowledge_base,
+            groups=groups,
+            top_k=self._evidence_count,
+            session_id=session_id,
         )
         try:
             response = await self._stub.SearchEvidence(request, timeout=self._timeout_s)

@@ -110,7 +110,7 @@ class TurnTaker:
         with result.stage("retrieval"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_RETRIEVING)
             groups = sorted({PUBLIC_GROUP, *session.customer_groups})
-            pack = await self._retrieval.search(question, session.knowledge_base, groups)
+            pack = await self._retrieval.search(question, session.knowledge_base, groups, str(session.session_id))
         result.record.evidence_pack.CopyFrom(pack)
         if failpoints.ON:
             await failpoints.reach("orchestrator.turn.retrieved")

@@ -100,4 +100,5 @@ def _diagnostics(result: Result) -> pb.RetrievalDiagnostics:
         embedding_ms=result.embedding_ms,
         total_ms=result.total_ms,
         folded=sum(len(each.folded) for each in result.found),
+        cached=result.cached,
     )

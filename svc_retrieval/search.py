@@ -76,7 +76,8 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All that is to be said of a search. `corpus_chunks` are those that the principal may read."""
+    """All that is to be said of a search. `corpus_chunks` are those that the principal may read. What is `cached` was
+    found earlier, at `retrieved_at`; `total_ms` is of this answer."""
 
     query: str
     knowledge_base: str
@@ -88,6 +89,7 @@ class Result:
     embedding_model: str
     embedding_ms: float
     total_ms: float
+    cached: bool = False
     pack_id: UUID = field(default_factory=new_id)
     retrieved_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -109,6 +111,11 @@ class Search:
         self._space = VectorSpace(embedder.name, embedder.dimension)
         self._ranking = ranking or Ranking()
         self._titles = Titles(embedder)
+
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """Names all that the order of the same passages depends on."""
+        return self._ranking.config_id, self._embedder.name
 
     async def prepare(self) -> None:
         """Registers the embedding model and warms it. Call before serving."""

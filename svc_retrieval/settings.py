@@ -16,3 +16,9 @@ class RetrievalSettings(ServiceSettings):
     """Threads for each of them."""
     hnsw_ef_search: int = Field(default=100, ge=1, le=1000)
     """How many neighbours the vector index keeps in view: more finds more, and takes longer."""
+    evidence_cache_ttl_s: float = Field(default=30.0, ge=0, le=300)
+    """For how many seconds evidence is given again in the same conversation if nothing has changed; 0: never."""
+    evidence_cache_entries: int = Field(default=1000, ge=1, le=1_000_000)
+    """Searches kept at most."""
+    evidence_cache_mb: int = Field(default=32, ge=1, le=65_536)
+    """Megabytes that they take at most."""

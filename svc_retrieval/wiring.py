@@ -13,6 +13,7 @@ from meshkit.server import Registration, Service
 from svc_retrieval.bases import KnowledgeBases
 from svc_retrieval.cases import Cases
 from svc_retrieval.documents import Documents
+from svc_retrieval.evidence_cache import ConversationSearch, EvidenceCache
 from svc_retrieval.search import Search
 from svc_retrieval.servicer.knowledge import KnowledgeServicer
 from svc_retrieval.servicer.retrieval import RetrievalServicer
@@ -33,15 +34,25 @@ async def wire(stack: AsyncExitStack, settings: RetrievalSettings) -> Sequence[R
         intra_op_threads=settings.embedding_threads,
     )
     stack.push_async_callback(embedder.close)
-    return await services(database, open_store(settings.object_store_url), embedder)
+    cache = EvidenceCache(
+        ttl_s=settings.evidence_cache_ttl_s,
+        most_entries=settings.evidence_cache_entries,
+        most_bytes=settings.evidence_cache_mb * 1024 * 1024,
+    )
+    return await services(database, open_store(settings.object_store_url), embedder, cache)
 
 
-async def services(database: Database, objects: ObjectStore, embedder: Embedder) -> list[Registration]:
+async def services(
+    database: Database, objects: ObjectStore, embedder: Embedder, cache: EvidenceCache
+) -> list[Registration]:
     """Both services, ready to answer."""
     search = Search(database, embedder)
     await search.prepare()
     return [
-        Service(retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server, RetrievalServicer(search)),
+        Service(
+            retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
+            RetrievalServicer(ConversationSearch(search, database, cache)),
+        ),
         Service(
             knowledge_service_pb2_grpc.add_KnowledgeServiceServicer_to_server,
             KnowledgeServicer(Documents(database, objects), Cases(database), KnowledgeBases(database)),

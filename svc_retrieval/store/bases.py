@@ -37,3 +37,9 @@ async def read_bases(
     """Knowledge bases by name: the one of `name`, or those after `after`."""
     rows = await conn.fetch(_queries.read_bases, audience.sees_everything, list(audience.groups), name, after, limit)
     return [BaseRow(**row) for row in rows]
+
+
+async def index_version(conn: Connection, name: str) -> int | None:
+    """Rises with every change of what can be found; None if there is no such knowledge base."""
+    version: int | None = await conn.fetchval(_queries.index_version, name)
+    return version

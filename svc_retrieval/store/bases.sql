@@ -23,3 +23,7 @@ from knowledge.knowledge_bases b
 where ($3::text is null or b.name = $3) and ($4::text is null or b.name > $4)
 order by b.name
 limit $5
+
+-- index_version --
+-- Rises with every change of what can be found in a knowledge base.
+select index_version from knowledge.knowledge_bases where name = $1

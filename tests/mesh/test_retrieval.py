@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -201,6 +202,50 @@ async def test_of_a_page_in_two_versions_the_newest_is_shown(desk: KnowledgeDesk
     await desk.index()
     found = uris(await agent.search("save a snapshot of the store"))
     assert found[:2] == ["docs/v3.6/snapshots.md", "docs/v3.5/snapshots.md"], "what differs is seen, the newest first"
+
+
+async def test_a_conversation_that_asks_again_is_given_what_was_found(desk: KnowledgeDesk) -> None:
+    service = await desk.caller("service")
+    asked = {"query": "How do I reset the gateway?", "session_id": str(uuid4()), "groups": ["group:staff"]}
+    first = await service.search(**asked)
+    again = await service.search(**asked)
+    assert (first.diagnostics.cached, again.diagnostics.cached) == (False, True)
+    assert again.evidence_pack_id != first.evidence_pack_id
+    assert (list(again.evidence), again.retrieved_at) == (list(first.evidence), first.retrieved_at)
+    for another in (
+        {"session_id": str(uuid4())},
+        {"groups": []},
+        {"groups": ["group:vip"]},
+        {"query": "How do I reset the gateway"},
+        {"top_k": 3},
+    ):
+        assert not (await service.search(**asked | another)).diagnostics.cached, another
+    assert not (await (await desk.caller("agent")).search(**asked)).diagnostics.cached, "another principal"
+    asked.pop("session_id")
+    for _ in range(2):
+        assert not (await service.search(**asked)).diagnostics.cached, "outside of a conversation nothing is kept"
+
+
+async def test_what_changes_in_the_knowledge_is_seen_at_once_in_a_conversation(desk: KnowledgeDesk) -> None:
+    admin, service = await desk.caller("admin"), await desk.caller("service")
+    asked = {"query": "How do I reset the gateway to factory settings?", "session_id": str(uuid4())}
+
+    async def found() -> evidence_pb2.EvidencePack:
+        pack = await service.search(**asked)
+        assert not pack.diagnostics.cached
+        assert (await service.search(**asked)).diagnostics.cached, "the next one is kept again"
+        return pack
+
+    assert "manuals/reset.md" in uris(await found())
+    narrowed = "---\nacl: [group:supervisors]\n---\n" + PAGES["manuals/reset.md"]
+    page = await admin.write("manuals/reset.md", narrowed)
+    assert "manuals/reset.md" not in uris(await found()), "hidden before the new version is indexed"
+    await desk.index()
+    await admin.write("manuals/reset.md", PAGES["manuals/reset.md"])
+    await desk.index()
+    assert "manuals/reset.md" in uris(await found())
+    await admin.knowledge.DeleteDocument(kb.DeleteDocumentRequest(doc_id=page.document.doc_id))
+    assert "manuals/reset.md" not in uris(await found())
 
 
 async def test_a_record_comes_once_however_it_may_be_asked_for(desk: KnowledgeDesk) -> None:

@@ -327,6 +327,7 @@ class RetrievalDiagnostics(_message.Message):
     EMBEDDING_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     FOLDED_FIELD_NUMBER: _builtins.int
+    CACHED_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """The query as it was embedded and matched."""
     corpus_chunks: _builtins.int
@@ -341,6 +342,10 @@ class RetrievalDiagnostics(_message.Message):
     """Milliseconds for the whole search."""
     folded: _builtins.int
     """Passages that were folded into others of the pack."""
+    cached: _builtins.bool
+    """Whether the passages are those of an earlier search in the same conversation. Terms, legs and `embedding_ms` tell of
+    that search, `total_ms` of this one.
+    """
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueryTerm]:
         """Its words, with their weight."""
@@ -361,10 +366,11 @@ class RetrievalDiagnostics(_message.Message):
         embedding_ms: _builtins.float = ...,
         total_ms: _builtins.float = ...,
         folded: _builtins.int = ...,
+        cached: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "folded", b"folded", "legs", b"legs", "query", b"query", "terms", b"terms", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "folded", b"folded", "legs", b"legs", "query", b"query", "terms", b"terms", "total_ms", b"total_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -383,7 +389,7 @@ class EvidencePack(_message.Message):
     RETRIEVED_AT_FIELD_NUMBER: _builtins.int
     KNOWLEDGE_BASE_FIELD_NUMBER: _builtins.int
     evidence_pack_id: _builtins.str
-    """This pack (UUID)."""
+    """This pack (UUID). Each answer has an id of its own, also one that gives again what was found before."""
     query: _builtins.str
     """The query that was asked."""
     knowledge_base: _builtins.str
@@ -398,7 +404,7 @@ class EvidencePack(_message.Message):
 
     @_builtins.property
     def retrieved_at(self) -> _timestamp_pb2.Timestamp:
-        """When they were found."""
+        """When they were found: of cached evidence, when it was searched for. How old a source is, is judged by this time."""
 
     def __init__(
         self,

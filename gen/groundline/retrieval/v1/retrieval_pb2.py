@@ -28,7 +28,7 @@ from groundline.options.v1 import access_pb2 as groundline_dot_options_dot_v1_do
 from groundline.retrieval.v1 import evidence_pb2 as groundline_dot_retrieval_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'groundline/retrieval/v1/retrieval.proto\x12\x17groundline.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\"groundline/options/v1/access.proto\x1a&groundline/retrieval/v1/evidence.proto\"\xd1\x01\n\x15SearchEvidenceRequest\x12$\n\x05query\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01R\x05query\x12G\n\x0eknowledge_base\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,62})?$R\rknowledgeBase\x12)\n\x06groups\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\x80\x01R\x06groups\x12\x1e\n\x05top_k\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00R\x04topK\"d\n\x16SearchEvidenceResponse\x12J\n\revidence_pack\x18\x01 \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackR\x0c\x65videncePack2\xb9\x01\n\x10RetrievalService\x12\xa4\x01\n\x0eSearchEvidence\x12..groundline.retrieval.v1.SearchEvidenceRequest\x1a/.groundline.retrieval.v1.SearchEvidenceResponse\"1\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/evidence:search:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'groundline/retrieval/v1/retrieval.proto\x12\x17groundline.retrieval.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\"groundline/options/v1/access.proto\x1a&groundline/retrieval/v1/evidence.proto\"\x8e\x02\n\x15SearchEvidenceRequest\x12$\n\x05query\x18\x01 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01\x18\x80\x80\x01R\x05query\x12G\n\x0eknowledge_base\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,62})?$R\rknowledgeBase\x12)\n\x06groups\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\x80\x01R\x06groups\x12\x1e\n\x05top_k\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00R\x04topK\x12,\n\nsession_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00R\tsessionId\x88\x01\x01\x42\r\n\x0b_session_id\"d\n\x16SearchEvidenceResponse\x12J\n\revidence_pack\x18\x01 \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackR\x0c\x65videncePack2\xb9\x01\n\x10RetrievalService\x12\xa4\x01\n\x0eSearchEvidence\x12..groundline.retrieval.v1.SearchEvidenceRequest\x1a/.groundline.retrieval.v1.SearchEvidenceResponse\"1\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/evidence:search:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,12 +43,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHEVIDENCEREQUEST'].fields_by_name['groups']._serialized_options = b'\272H\016\222\001\013\020@\"\007r\005\020\001\030\200\001'
   _globals['_SEARCHEVIDENCEREQUEST'].fields_by_name['top_k']._loaded_options = None
   _globals['_SEARCHEVIDENCEREQUEST'].fields_by_name['top_k']._serialized_options = b'\272H\006\032\004\0302(\000'
+  _globals['_SEARCHEVIDENCEREQUEST'].fields_by_name['session_id']._loaded_options = None
+  _globals['_SEARCHEVIDENCEREQUEST'].fields_by_name['session_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RETRIEVALSERVICE'].methods_by_name['SearchEvidence']._loaded_options = None
   _globals['_RETRIEVALSERVICE'].methods_by_name['SearchEvidence']._serialized_options = b'\312\301\030\006\n\004\003\004\005\006\322\301\030\005\010\210\'\020\001\202\323\344\223\002\030\"\023/v1/evidence:search:\001*'
   _globals['_SEARCHEVIDENCEREQUEST']._serialized_start=204
-  _globals['_SEARCHEVIDENCEREQUEST']._serialized_end=413
-  _globals['_SEARCHEVIDENCERESPONSE']._serialized_start=415
-  _globals['_SEARCHEVIDENCERESPONSE']._serialized_end=515
-  _globals['_RETRIEVALSERVICE']._serialized_start=518
-  _globals['_RETRIEVALSERVICE']._serialized_end=703
+  _globals['_SEARCHEVIDENCEREQUEST']._serialized_end=474
+  _globals['_SEARCHEVIDENCERESPONSE']._serialized_start=476
+  _globals['_SEARCHEVIDENCERESPONSE']._serialized_end=576
+  _globals['_RETRIEVALSERVICE']._serialized_start=579
+  _globals['_RETRIEVALSERVICE']._serialized_end=764
 # @@protoc_insertion_point(module_scope)

@@ -29,12 +29,18 @@ class SearchEvidenceRequest(_message.Message):
     KNOWLEDGE_BASE_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """A standalone question or search text. 1 to 16,384 characters."""
     knowledge_base: _builtins.str
     """The knowledge base; empty means `default`. Fails with KNOWLEDGE_BASE_NOT_FOUND (NOT_FOUND) if there is none of that name."""
     top_k: _builtins.int
     """How many passages at most, 1 to 50; 0 means 8."""
+    session_id: _builtins.str
+    """The conversation that asks (UUID), if one does. Asked again within half a minute in the same conversation, by the same
+    caller, for the same groups, with the same query and bounds, the passages found before are given again
+    (`diagnostics.cached`), unless anything that can be found in the knowledge base has changed since.
+    """
     @_builtins.property
     def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The groups to search for instead of the caller's own. Heeded only from a service of the mesh; `public` is always in."""
@@ -46,12 +52,15 @@ class SearchEvidenceRequest(_message.Message):
         knowledge_base: _builtins.str = ...,
         groups: _abc.Iterable[_builtins.str] | None = ...,
         top_k: _builtins.int = ...,
+        session_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_session_id", b"_session_id", "session_id", b"session_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "knowledge_base", b"knowledge_base", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_session_id", b"_session_id", "groups", b"groups", "knowledge_base", b"knowledge_base", "query", b"query", "session_id", b"session_id", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__session_id: _TypeAlias = _typing.Literal["session_id"]  # noqa: Y015
+    _WhichOneofArgType__session_id: _TypeAlias = _typing.Literal["_session_id", b"_session_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_id) -> _WhichOneofReturnType__session_id | None: ...
 
 Global___SearchEvidenceRequest: _TypeAlias = SearchEvidenceRequest  # noqa: Y015
 
