@@ -79,6 +79,16 @@ class EvalSet:
         return replace(self, queries=_some(queries, most, seed), claims=_some(claims, most, seed))
 
 
+def drawn(eval_set: EvalSet, queries: int, documents: int) -> EvalSet:
+    """A small set out of a large one, the same each time: so many queries of the half that may be tuned on, the
+    documents that are relevant to them, and other documents up to `documents`."""
+    small = eval_set.sampled(queries, part=DEV)
+    wanted = {doc_id for each in small.queries for doc_id in eval_set.relevant.get(each.query_id, {})}
+    there = [each for each in eval_set.documents if each.doc_id in wanted]
+    others = [each for each in eval_set.documents if each.doc_id not in wanted]
+    return replace(small, documents=[*there, *_some(others, max(1, documents - len(there)), SEED)])
+
+
 def part_of(key: str) -> str:
     """The part that an id falls in; half of them fall in each."""
     return (DEV, TEST)[hashlib.sha256(key.encode()).digest()[0] % 2]

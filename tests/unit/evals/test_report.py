@@ -3,6 +3,7 @@
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from evals import charts, comparison, metrics
@@ -118,7 +119,5 @@ def test_reliability_and_roc() -> None:
         (pytest.approx(0.15), 0.0, 2),
         (pytest.approx(0.85), 1.0, 2),
     ]
-    import numpy as np
-
     assert metrics.roc(np.array([0.9, 0.8]), np.array([0.1])) == [(0, 0), (0, 0.5), (0, 1), (1, 1)]
     assert metrics.roc(np.array([]), np.array([0.1])) == []
