@@ -27,39 +27,61 @@ class _ReasonCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonCode
     REASON_CODE_UNSPECIFIED: _ReasonCode.ValueType  # 0
     """No reason: the verdict is PASS."""
     REASON_CODE_NO_EVIDENCE: _ReasonCode.ValueType  # 1
-    """Nothing above the policy's minimum relevance was found. Told: "I could not find this in our documentation." """
+    """Nothing above the policy's minimum relevance was found. Told: "I could not find this in our documentation."
+    Example: "Which satellites does it orbit with?", asked of a router's manual.
+    """
     REASON_CODE_INSUFFICIENT_COVERAGE: _ReasonCode.ValueType  # 2
     """Something near was found, but it does not cover what was asked.
     Told: "I could not find a complete answer to this in our documentation."
+    Example: "Which port must the firewall allow?", where the pages only speak of port forwarding.
     """
     REASON_CODE_CONFLICTING_SOURCES: _ReasonCode.ValueType  # 3
     """Two current sources state different things.
     Told: "Our sources disagree on this, so I would rather not tell you something wrong."
+    Example: one current page says "up to 40 widgets", another "up to 60 widgets".
     """
     REASON_CODE_STALE_SOURCES: _ReasonCode.ValueType  # 4
-    """The only good evidence is superseded or past its date. Told: "What I found on this may be out of date." """
+    """The only good evidence is superseded or past its date. Told: "What I found on this may be out of date."
+    Example: only a page that was replaced by a newer one says how long a return takes.
+    """
     REASON_CODE_MISSING_CITATIONS: _ReasonCode.ValueType  # 5
     """A claim of the draft has no citation, or one that points at nothing in the pack.
     Told: "I could not back an answer with our documentation."
+    Example: a language model quotes a sentence that stands in no passage.
     """
     REASON_CODE_UNSUPPORTED_CLAIM: _ReasonCode.ValueType  # 6
     """A claim of the draft is not supported by what it cites.
     Told: "I could not back an answer with our documentation."
+    Example: the draft says "60 widgets" and cites "40 widgets"; or a second reader doubts a claim.
     """
     REASON_CODE_LLM_ERROR: _ReasonCode.ValueType  # 7
-    """The language model failed, timed out, or answered in no usable form. Told: "I can't answer right now." """
+    """The language model failed, timed out, or answered in no usable form. Told: "I can't answer right now."
+    Example: the endpoint answers 429, or twice with something that is not the JSON asked for.
+    """
     REASON_CODE_EVALUATOR_ERROR: _ReasonCode.ValueType  # 8
-    """The evaluator failed, timed out, or answered in no usable form. Told: "I can't answer right now." """
+    """The evaluator failed, timed out, or answered in no usable form. Told: "I can't answer right now."
+    Example: a score in the pack is no number; a second reader that is configured can't be reached.
+    """
     REASON_CODE_RETRIEVAL_ERROR: _ReasonCode.ValueType  # 9
-    """Retrieval failed or timed out. Told: "I can't answer right now." """
+    """Retrieval failed or timed out. Told: "I can't answer right now."
+    Example: the search takes longer than its deadline.
+    """
     REASON_CODE_CUSTOMER_REQUEST: _ReasonCode.ValueType  # 10
-    """The customer asked for a person. Told: "I am passing you to a colleague." """
+    """The customer asked for a person. Told: "I am passing you to a colleague."
+    Example: "Can I talk to a person?"
+    """
     REASON_CODE_POLICY_RESTRICTED: _ReasonCode.ValueType  # 11
-    """The topic is one that the policy leaves to people. Told: "This is something that a colleague must look at." """
+    """The topic is one that the policy leaves to people. Told: "This is something that a colleague must look at."
+    Example: "My lawyer will write to you."
+    """
     REASON_CODE_TURN_FAILED: _ReasonCode.ValueType  # 12
-    """The turn itself ended without a result as often as is allowed. Told: "I can't answer right now." """
+    """The turn itself ended without a result as often as is allowed. Told: "I can't answer right now."
+    Example: the process that took the turn died as often as is allowed.
+    """
     REASON_CODE_AGENT_TAKEOVER: _ReasonCode.ValueType  # 13
-    """An agent took the conversation over. Told by the agent."""
+    """An agent took the conversation over. Told by the agent.
+    Example: an agent takes the conversation while a draft is written.
+    """
 
 class ReasonCode(_ReasonCode, metaclass=_ReasonCodeEnumTypeWrapper):
     """The reason a turn was escalated. Where several hold, the verdict carries the first by the policy's precedence, which
@@ -71,37 +93,59 @@ class ReasonCode(_ReasonCode, metaclass=_ReasonCodeEnumTypeWrapper):
 REASON_CODE_UNSPECIFIED: ReasonCode.ValueType  # 0
 """No reason: the verdict is PASS."""
 REASON_CODE_NO_EVIDENCE: ReasonCode.ValueType  # 1
-"""Nothing above the policy's minimum relevance was found. Told: "I could not find this in our documentation." """
+"""Nothing above the policy's minimum relevance was found. Told: "I could not find this in our documentation."
+Example: "Which satellites does it orbit with?", asked of a router's manual.
+"""
 REASON_CODE_INSUFFICIENT_COVERAGE: ReasonCode.ValueType  # 2
 """Something near was found, but it does not cover what was asked.
 Told: "I could not find a complete answer to this in our documentation."
+Example: "Which port must the firewall allow?", where the pages only speak of port forwarding.
 """
 REASON_CODE_CONFLICTING_SOURCES: ReasonCode.ValueType  # 3
 """Two current sources state different things.
 Told: "Our sources disagree on this, so I would rather not tell you something wrong."
+Example: one current page says "up to 40 widgets", another "up to 60 widgets".
 """
 REASON_CODE_STALE_SOURCES: ReasonCode.ValueType  # 4
-"""The only good evidence is superseded or past its date. Told: "What I found on this may be out of date." """
+"""The only good evidence is superseded or past its date. Told: "What I found on this may be out of date."
+Example: only a page that was replaced by a newer one says how long a return takes.
+"""
 REASON_CODE_MISSING_CITATIONS: ReasonCode.ValueType  # 5
 """A claim of the draft has no citation, or one that points at nothing in the pack.
 Told: "I could not back an answer with our documentation."
+Example: a language model quotes a sentence that stands in no passage.
 """
 REASON_CODE_UNSUPPORTED_CLAIM: ReasonCode.ValueType  # 6
 """A claim of the draft is not supported by what it cites.
 Told: "I could not back an answer with our documentation."
+Example: the draft says "60 widgets" and cites "40 widgets"; or a second reader doubts a claim.
 """
 REASON_CODE_LLM_ERROR: ReasonCode.ValueType  # 7
-"""The language model failed, timed out, or answered in no usable form. Told: "I can't answer right now." """
+"""The language model failed, timed out, or answered in no usable form. Told: "I can't answer right now."
+Example: the endpoint answers 429, or twice with something that is not the JSON asked for.
+"""
 REASON_CODE_EVALUATOR_ERROR: ReasonCode.ValueType  # 8
-"""The evaluator failed, timed out, or answered in no usable form. Told: "I can't answer right now." """
+"""The evaluator failed, timed out, or answered in no usable form. Told: "I can't answer right now."
+Example: a score in the pack is no number; a second reader that is configured can't be reached.
+"""
 REASON_CODE_RETRIEVAL_ERROR: ReasonCode.ValueType  # 9
-"""Retrieval failed or timed out. Told: "I can't answer right now." """
+"""Retrieval failed or timed out. Told: "I can't answer right now."
+Example: the search takes longer than its deadline.
+"""
 REASON_CODE_CUSTOMER_REQUEST: ReasonCode.ValueType  # 10
-"""The customer asked for a person. Told: "I am passing you to a colleague." """
+"""The customer asked for a person. Told: "I am passing you to a colleague."
+Example: "Can I talk to a person?"
+"""
 REASON_CODE_POLICY_RESTRICTED: ReasonCode.ValueType  # 11
-"""The topic is one that the policy leaves to people. Told: "This is something that a colleague must look at." """
+"""The topic is one that the policy leaves to people. Told: "This is something that a colleague must look at."
+Example: "My lawyer will write to you."
+"""
 REASON_CODE_TURN_FAILED: ReasonCode.ValueType  # 12
-"""The turn itself ended without a result as often as is allowed. Told: "I can't answer right now." """
+"""The turn itself ended without a result as often as is allowed. Told: "I can't answer right now."
+Example: the process that took the turn died as often as is allowed.
+"""
 REASON_CODE_AGENT_TAKEOVER: ReasonCode.ValueType  # 13
-"""An agent took the conversation over. Told by the agent."""
+"""An agent took the conversation over. Told by the agent.
+Example: an agent takes the conversation while a draft is written.
+"""
 Global___ReasonCode: _TypeAlias = ReasonCode  # noqa: Y015
