@@ -14,12 +14,13 @@ from bench import edge, embedding, outbox, post_message, turn_overhead
 from bench.database import ground
 from bench.load import LoadError
 from bench.report import Table, print_tables, to_json, to_markdown
+from bench.search import measure as search
 from bench.side_by_side import Plan, Say
 from cli.stack.errors import StackError
 from db.postgres import PostgresError
 
 GATEWAY_BENCHMARKS = {post_message.NAME: post_message.run, edge.NAME: edge.run, outbox.NAME: outbox.run}
-NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME)
+NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME, search.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _progress(errors) as say:
         try:
             # One that fails must not take with it what others have found.
-            for table in _measure(options.only or NAMES, plan, options.questions, say):
+            for table in _measure(options.only or NAMES, plan, options, say):
                 tables.append(table)  # noqa: PERF402
         except (LoadError, PostgresError, StackError) as error:
             print(f"bench: {error}", file=sys.stderr)
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _measure(names: Sequence[str], plan: Plan, questions: int, say: Say) -> Iterator[Table]:
+def _measure(names: Sequence[str], plan: Plan, options: argparse.Namespace, say: Say) -> Iterator[Table]:
     gateway_benchmarks = [GATEWAY_BENCHMARKS[name] for name in names if name in GATEWAY_BENCHMARKS]
     if gateway_benchmarks:
         with _folder() as folder:
@@ -58,9 +59,12 @@ def _measure(names: Sequence[str], plan: Plan, questions: int, say: Say) -> Iter
                     yield benchmark(made, plan, say)
     if turn_overhead.NAME in names:
         with _folder() as folder:
-            yield turn_overhead.run(folder, questions, say)
+            yield turn_overhead.run(folder, options.questions, say)
     if embedding.NAME in names:
         yield embedding.run(plan, say)
+    if search.NAME in names:
+        with _folder(options.keep) as folder:
+            yield search.run(folder, options.sizes, options.searches, options.vocabulary, plan.seed, say)
 
 
 @contextmanager
@@ -75,7 +79,11 @@ def _progress(console: Console) -> Iterator[Say]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder(keep: Path | None = None) -> Iterator[Path]:
+    """A folder that is deleted at the end, or the one to be kept."""
+    if keep:
+        yield keep
+        return
     with tempfile.TemporaryDirectory(prefix="groundline-bench-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
@@ -87,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--duration", type=_duration, default=Plan.duration_s, metavar="S", help="seconds of a round")
     parser.add_argument("--concurrency", type=_at_least(1), default=Plan.concurrency, help="of the closed loop")
     parser.add_argument("--questions", type=_at_least(1), default=40, help="asked for turn-overhead")
+    parser.add_argument("--sizes", type=_sizes, default=search.DEFAULT_SIZES, help="of search: some of 10k,100k,1m")
+    parser.add_argument("--searches", type=_at_least(1), default=200, help="asked in each cell of search")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where search keeps what it builds, for later runs")
+    parser.add_argument("--vocabulary", type=Path, metavar="DIR", help="Markdown whose vocabulary search borrows")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="every figure, for scripts")
@@ -102,6 +114,13 @@ def _at_least(least: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def _sizes(text: str) -> tuple[str, ...]:
+    names = tuple(text.lower().split(","))
+    if unknown := [each for each in names if each not in search.SIZES]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(search.SIZES)}")
+    return names
 
 
 def _duration(text: str) -> float:

@@ -1,0 +1,203 @@
+"""How fast and how exactly search finds, by size and by how much the asking may read."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+
+from bench.figures import quantile
+from bench.report import Table
+from bench.search.stored import MODEL, SETTINGS, Stored, on_one_core, search_server, stored
+from bench.search.synthetic import DIMENSION, DOCUMENTATION, VISIBLE, Question, Synthetic
+from bench.side_by_side import Say
+from meshkit.models.vectors import Vectors
+from meshkit.postgres import Database
+from svc_retrieval.ranking import Ranking
+from svc_retrieval.search import Search
+from svc_retrieval.store.search import VectorSpace, by_words
+
+NAME = "search"
+SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+DEFAULT_SIZES = ("10k", "100k")
+MOST_P95_MS = 40.0
+AT, MOST_RATIO = 100_000, 1.5
+LEAST_RECALL = 0.95
+TOP = 10
+EVERYTHING = 1_000_000_000
+# Asked first and not counted: what a connection's first plans and an empty cache cost is no search's time.
+WARM_UP = 20
+# The exact answers take seconds each at a million chunks.
+EXACT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One size and one visibility. Times are of each question, in milliseconds; `overlap` is with exact BM25's best
+    ten, `recall` with the ten nearest vectors; both are means over `EXACT` questions."""
+
+    chunks: int
+    visible: str
+    lexical: list[float]
+    vector: list[float]
+    whole: list[float]
+    overlap: float
+    recall: float
+
+
+class _Given:
+    """An embedder whose vectors are known: the benchmark is about what comes after."""
+
+    name, dimension = MODEL, DIMENSION
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self._vectors: Mapping[str, Vectors] = {each.text: each.vector for each in questions}
+        self._other = np.full(DIMENSION, DIMENSION**-0.5, dtype=np.float32)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self._vectors.get(each, self._other) for each in texts])
+
+    async def warm(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def run(folder: Path, sizes: Sequence[str], questions: int, vocabulary: Path | None, seed: int, say: Say) -> Table:
+    """Builds what is missing in `folder` and measures. Raises PostgresError."""
+    synthetic = Synthetic(seed, [vocabulary] if vocabulary else DOCUMENTATION)
+    cells: list[Cell] = []
+    bases: list[Stored] = []
+    with search_server(folder) as server:
+        for size in sizes:
+            base = stored(server, synthetic, SIZES[size], say)
+            bases.append(base)
+            asked = synthetic.questions(questions + WARM_UP, of=base.chunks)
+            with on_one_core(server):
+                for visible in VISIBLE:
+                    say(f"{base.chunks:,} chunks, {visible} visible")
+                    cells.append(asyncio.run(_measure(base, visible, asked)))
+    return _table(cells, bases, synthetic, questions)
+
+
+async def _measure(base: Stored, visible: str, asked: Sequence[Question]) -> Cell:
+    groups = VISIBLE[visible]
+    database = await Database.open(base.url, name="bench", max_size=4, statement_timeout_s=300, vectors=True)
+    try:
+        ranking = Ranking()
+        everything = replace(ranking, read_all_below=EVERYTHING)
+        space = VectorSpace(MODEL, DIMENSION)
+        search = Search(database, _Given(asked), ranking)
+
+        async def lexical(question: Question, how: Ranking = ranking) -> dict[UUID, float]:
+            async with database.connection() as conn:
+                leg = await by_words(conn, question.text, knowledge_base="default", groups=groups, ranking=how)
+            assert leg is not None
+            return leg.scores
+
+        async def vector(question: Question, below: int = ranking.compare_all_below) -> dict[UUID, float]:
+            async with database.connection() as conn:
+                return await space.nearest(
+                    conn,
+                    question.vector,
+                    knowledge_base="default",
+                    groups=groups,
+                    limit=ranking.candidates,
+                    compare_all_below=below,
+                )
+
+        async def whole(question: Question) -> object:
+            return await search.run(question.text, knowledge_base="default", groups=groups, top_k=8)
+
+        lexical_ms, vector_ms, whole_ms = [await _timed(each, asked) for each in (lexical, vector, whole)]
+        exact = asked[WARM_UP : WARM_UP + EXACT]
+        overlaps = [_found(await lexical(each), await lexical(each, everything)) for each in exact]
+        recalls = [_found(await vector(each), await vector(each, EVERYTHING)) for each in exact]
+        return Cell(
+            base.chunks,
+            visible,
+            lexical_ms,
+            vector_ms,
+            whole_ms,
+            overlap=float(np.mean(overlaps)),
+            recall=float(np.mean(recalls)),
+        )
+    finally:
+        await database.close()
+
+
+async def _timed(call: Callable[[Question], Awaitable[object]], asked: Sequence[Question]) -> list[float]:
+    spent = []
+    for question in asked:
+        started = time.perf_counter()
+        await call(question)
+        spent.append((time.perf_counter() - started) * 1e3)
+    return spent[WARM_UP:]
+
+
+def _found(ours: Mapping[UUID, float], exact: Mapping[UUID, float]) -> float:
+    """How much of the exact best ten is in ours; one of equal score is as good."""
+    best = sorted(exact.values(), reverse=True)[:TOP]
+    if not best:
+        return 1.0
+    ours_best = sorted(ours.values(), reverse=True)[: len(best)]
+    return sum(score >= best[-1] - 1e-6 for score in ours_best) / len(best)
+
+
+def _table(cells: Sequence[Cell], bases: Sequence[Stored], synthetic: Synthetic, questions: int) -> Table:
+    rows = [
+        [
+            f"{cell.chunks:,}",
+            cell.visible,
+            *(_three(times) for times in (cell.lexical, cell.vector, cell.whole)),
+            f"{cell.overlap:.3f}",
+            f"{cell.recall:.3f}",
+        ]
+        for cell in cells
+    ]
+    notes = [
+        f"{questions} questions, one after another; the server's work and the client's share one core. `whole` is a "
+        "search from the question's vector to its evidence, both legs side by side.",
+        f"Overlap is with the ten best by BM25 over all that is visible, recall with the ten nearest; {EXACT} "
+        "questions each.",
+        f"Vocabulary of {synthetic.vocabulary} words; vectors of {DIMENSION} dimensions around 4,000 topics; server: "
+        + ", ".join(f"{name} {SETTINGS[name]}" for name in ("shared_buffers", "maintenance_work_mem"))
+        + ".",
+    ]
+    notes += [
+        f"{base.chunks:,} chunks were stored at {base.stored_per_s:,.0f} a second: words, statistics, both word "
+        "indexes; one connection, without vectors."
+        for base in bases
+        if base.stored_per_s
+    ]
+    return Table(
+        NAME,
+        "Search by size and by how much is visible, p50 / p95 / p99 in ms",
+        ["chunks", "visible", "lexical leg", "vector leg", "whole", "overlap@10 with BM25", "recall@10"],
+        rows,
+        notes,
+        goals=list(_goals(cells)),
+        data={"cells": [asdict(each) for each in cells]},
+    )
+
+
+def _three(times: Sequence[float]) -> str:
+    return " / ".join(f"{quantile(times, share):.1f}" for share in (0.5, 0.95, 0.99))
+
+
+def _goals(cells: Sequence[Cell]) -> list[tuple[str, bool]]:
+    worst = {size: max(quantile(each.whole, 0.95) for each in cells if each.chunks == size) for size in SIZES.values()
+             if any(each.chunks == size for each in cells)}  # fmt: skip
+    goals = []
+    if AT in worst:
+        text = f"whole search, p95 at most {MOST_P95_MS:g} ms at {AT:,} chunks in every cell: {worst[AT]:.1f} ms"
+        goals.append((text, worst[AT] <= MOST_P95_MS))
+    most = MOST_P95_MS * MOST_RATIO
+    if SIZES["1m"] in worst:
+        text = f"at 1,000,000 at most {most:g} ms: {worst[SIZES['1m']]:.1f} ms"
+        goals.append((text, worst[SIZES["1m"]] <= most))
+    lowest = min(each.recall for each in cells)
+    goals.append((f"recall@10 at least {LEAST_RECALL} in every cell: {lowest:.3f}", lowest >= LEAST_RECALL))
+    return goals
