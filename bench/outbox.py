@@ -99,7 +99,10 @@ def _peer(python: Path, made: Ground, url: str) -> dict[str, Any]:
 
 
 def _run(command: Sequence[str]) -> dict[str, Any]:
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    try:
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise LoadError(f"{' '.join(command[1:4])} did not end within {_TIMEOUT_S} s") from None
     if done.returncode:
         raise LoadError(f"{command[1]} failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
