@@ -16,6 +16,7 @@ from groundline.evaluation.v1.evaluation_pb2 import (
 from groundline.retrieval.v1.evidence_pb2 import EvidencePack
 from svc_evaluator.case import Case
 from svc_evaluator.catalogue import CATALOGUE, NEED_A_DRAFT, OPINIONS, PRECEDENCE, Applies, Kind
+from svc_evaluator.clarification import clarification
 from svc_evaluator.confidence import best_of
 from svc_evaluator.signals.conflict import conflicts
 from svc_evaluator.signals.support import supports
@@ -43,6 +44,7 @@ def judge(
         )
     signals = list(_signals(case))
     reason = _first_reason(signals)
+    failed = [(each.name, _reason_of(each)) for each in signals if not each.ok]
     return Verdict(
         decision=DECISION_PASS if reason == codes.REASON_CODE_UNSPECIFIED else DECISION_FAIL,
         reason=reason,
@@ -51,6 +53,7 @@ def judge(
         supports=supports(case),
         policy_version=policy.version,
         conflicts=[each.to_proto() for each in conflicts(case)] if case.record is None else [],
+        clarification=clarification(case, failed),
     )
 
 
@@ -85,12 +88,12 @@ def _signal(case: Case, kind: Kind, name: str) -> Signal:
 
 
 def _first_reason(signals: list[Signal]) -> codes.ReasonCode.ValueType:
-    failed = {
-        codes.REASON_CODE_EVALUATOR_ERROR if each.note == "not a number" else CATALOGUE[each.name].reason
-        for each in signals
-        if not each.ok
-    }
+    failed = {_reason_of(each) for each in signals if not each.ok}
     return next((each for each in PRECEDENCE if each in failed), codes.REASON_CODE_UNSPECIFIED)
+
+
+def _reason_of(failed: Signal) -> codes.ReasonCode.ValueType:
+    return codes.REASON_CODE_EVALUATOR_ERROR if failed.note == "not a number" else CATALOGUE[failed.name].reason
 
 
 def _confidence(case: Case) -> float:

@@ -48,6 +48,9 @@ def session_to_proto(row: SessionRow, viewer: Principal) -> pb.Session:
     return session
 
 
+KINDS = {"clarifying_question": pb.MESSAGE_KIND_CLARIFYING_QUESTION}
+
+
 def message_to_proto(row: MessageRow) -> pb.Message:
     """A message of the chain."""
     message = pb.Message(
@@ -59,6 +62,7 @@ def message_to_proto(row: MessageRow) -> pb.Message:
         author_name=row.metadata_json.get("author_name", ""),
         citations=[pb.MessageCitation(**each) for each in row.metadata_json.get("citations", ())],
         rating=RATINGS_BY_NAME[row.rating] if row.rating else pb.RATING_UNSPECIFIED,
+        kind=KINDS.get(row.metadata_json.get("kind", ""), pb.MESSAGE_KIND_UNSPECIFIED),
     )
     if row.in_reply_to:
         message.in_reply_to = str(row.in_reply_to)

@@ -20,7 +20,7 @@ from svc_orchestrator.announcing import announce_answer
 from svc_orchestrator.answering import to_text
 from svc_orchestrator.errors import LeaseLost
 from svc_orchestrator.escalating import escalate
-from svc_orchestrator.notices import SMALL_TALK
+from svc_orchestrator.notices import CLARIFYING_QUESTION, SMALL_TALK, clarifying_question
 from svc_orchestrator.store import Lease, MessageRow, NewMessage, SessionRow
 from svc_orchestrator.summary import summarize
 from svc_orchestrator.turn import TurnResult
@@ -84,6 +84,9 @@ async def complete_advances(conn: Connection, burst: Sequence[MessageRow]) -> No
 
 def _response(message_id: UUID, burst: Sequence[MessageRow], result: TurnResult) -> NewMessage:
     in_reply_to = burst[-1].message_id
+    if result.clarification is not None:
+        asked = clarifying_question(result.clarification)
+        return NewMessage(message_id, "system", asked, {"kind": CLARIFYING_QUESTION}, in_reply_to=in_reply_to)
     if result.draft is None:
         return NewMessage(message_id, "system", SMALL_TALK, {}, in_reply_to=in_reply_to)
     text, spans = to_text(result.draft)
@@ -128,6 +131,8 @@ def _count(result: TurnResult) -> None:
         name = rc.ReasonCode.Name(result.reason).removeprefix("REASON_CODE_")
         TURNS.labels("escalated").inc()
         VERDICTS.labels(name).inc()
+    elif result.clarification is not None:
+        TURNS.labels("asked_back").inc()
     elif result.draft is None:
         TURNS.labels("noticed").inc()
     else:

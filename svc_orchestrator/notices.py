@@ -1,6 +1,7 @@
 """What a customer is told when the bot does not answer. Fixed words: nothing here is ever guessed."""
 
 from groundline.evaluation.v1 import reason_code_pb2 as rc
+from groundline.evaluation.v1.evaluation_pb2 import CLARIFICATION_KIND_VERSION, Clarification
 
 TAKING_OVER = "A colleague takes over from here and will answer you in this conversation."
 
@@ -23,6 +24,22 @@ BY_REASON = {
 
 # Small talk is answered by an approved record where there is one, and by this where there is none.
 SMALL_TALK = "I am here for your questions about our products, and look the answers up in our documentation."
+
+SAY_MORE = (
+    "Could you tell me a little more? Name the product, what you are trying to do, and the exact message or code that "
+    "you see."
+)
+WHICH_ONE = "Which one do you mean: {options}?"
+CLARIFYING_QUESTION = "clarifying_question"
+"""The kind of the messages below, in their metadata."""
+
+
+def clarifying_question(clarification: Clarification) -> str:
+    """What a customer is asked back. The only words in it that are not fixed are names from the sources' titles."""
+    options = list(clarification.options)
+    if clarification.kind == CLARIFICATION_KIND_VERSION and len(options) > 1:
+        return WHICH_ONE.format(options=f"{', '.join(options[:-1])} or {options[-1]}")
+    return SAY_MORE
 
 
 def escalation_notice(reason: rc.ReasonCode.ValueType) -> str:

@@ -50,7 +50,7 @@ FROM conversation.sessions WHERE session_id = $1 FOR NO KEY UPDATE
 
 -- unhandled_messages --
 -- What a customer said and nobody has handled, in order.
-SELECT message_id, sequence, role, content, created_at
+SELECT message_id, sequence, role, content, created_at, coalesce(metadata_json ->> 'kind', '') AS kind
 FROM conversation.messages
 WHERE session_id = $1 AND role = 'customer' AND handled_by IS NULL
 ORDER BY sequence
@@ -58,8 +58,8 @@ LIMIT $2
 
 -- recent_messages --
 -- The latest messages of the conversation's present context, oldest first.
-SELECT message_id, sequence, role, content, created_at FROM (
-    SELECT message_id, sequence, role, content, created_at
+SELECT message_id, sequence, role, content, created_at, kind FROM (
+    SELECT message_id, sequence, role, content, created_at, coalesce(metadata_json ->> 'kind', '') AS kind
     FROM conversation.messages
     WHERE session_id = $1 AND sequence > $2
     ORDER BY sequence DESC

@@ -45,13 +45,14 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A message as stored."""
+    """A message as stored. `kind` is `clarifying_question` for one, else ""."""
 
     message_id: UUID
     sequence: int
     role: str
     content: str
     created_at: datetime
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from meshkit.models.token_budget import TokenBudget
 from meshkit.telemetry import get_logger, histogram, trace_id
 from svc_orchestrator.answering import Answerer
 from svc_orchestrator.drafting import Drafting
+from svc_orchestrator.notices import CLARIFYING_QUESTION
 from svc_orchestrator.peers import Gate, Retrieval, StepFailed
 from svc_orchestrator.progress import Progress
 from svc_orchestrator.second_opinion import SecondReader, ask
@@ -31,14 +32,16 @@ STAGE_SECONDS = histogram("groundline_turn_stage_seconds", "How long a turn's st
 
 @dataclass(slots=True)
 class TurnResult:
-    """What a turn came to. `record` is all of it; exactly one of the three outcomes holds.
+    """What a turn came to. `record` is all of it; exactly one of the four outcomes holds.
 
-    `draft` is set where it passed; `reason` where a person must answer; neither where a fixed notice is enough.
+    `draft` is set where it passed; `reason` where a person must answer; `clarification` where the customer is asked
+    back; none of them where a fixed notice is enough.
     """
 
     record: event_pb2.Turn
     draft: evaluation_pb2.Draft | None = None
     reason: rc.ReasonCode.ValueType = rc.REASON_CODE_UNSPECIFIED
+    clarification: evaluation_pb2.Clarification | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -88,13 +91,14 @@ class TurnTaker:
         with result.stage("understanding"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_UNDERSTANDING)
             earlier = [each.content for each in context if each.role == "customer"]
-            understood = understand([each.content for each in burst], earlier)
+            asked_back = _was_asked_back(context)
+            understood = understand([each.content for each in burst], earlier, asked_back=asked_back)
             result.record.understanding.CopyFrom(understood)
         if understood.intent == event_pb2.INTENT_HUMAN:
             _fail(result, rc.REASON_CODE_CUSTOMER_REQUEST)
             return result
         try:
-            await self._answer(session, understood, result)
+            await self._answer(session, understood, result, may_ask_back=not asked_back)
         except StepFailed as exc:
             log.warning(
                 "turn_step_failed",
@@ -105,7 +109,9 @@ class TurnTaker:
             _fail(result, exc.reason)
         return result
 
-    async def _answer(self, session: SessionRow, understood: event_pb2.Understanding, result: TurnResult) -> None:
+    async def _answer(
+        self, session: SessionRow, understood: event_pb2.Understanding, result: TurnResult, *, may_ask_back: bool
+    ) -> None:
         question = understood.standalone_query
         with result.stage("retrieval"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_RETRIEVING)
@@ -122,7 +128,10 @@ class TurnTaker:
             return
         if verdict.decision != evaluation_pb2.DECISION_PASS:
             result.record.verdict.CopyFrom(verdict)
-            result.reason = verdict.reason
+            if may_ask_back and verdict.HasField("clarification"):
+                result.clarification = verdict.clarification
+            else:
+                result.reason = verdict.reason
             return
         with result.stage("model"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_DRAFTING)
@@ -173,6 +182,12 @@ def failed_turn(burst: Sequence[MessageRow]) -> TurnResult:
 def _fail(result: TurnResult, reason: rc.ReasonCode.ValueType) -> None:
     result.reason = reason
     result.record.verdict.CopyFrom(evaluation_pb2.Verdict(decision=evaluation_pb2.DECISION_FAIL, reason=reason))
+
+
+def _was_asked_back(context: Sequence[MessageRow]) -> bool:
+    """Whether the desk's latest words were a clarifying question: the customer is asked once, and then heard."""
+    said = [each for each in context if each.role != "customer"]
+    return bool(said) and said[-1].kind == CLARIFYING_QUESTION
 
 
 def _is_record(pack: evidence_pb2.EvidencePack) -> bool:

@@ -44,10 +44,11 @@ _LEANING = re.compile(
 _SHORT_WORDS = 3
 
 
-def understand(burst: Sequence[str], earlier: Sequence[str]) -> event_pb2.Understanding:
+def understand(burst: Sequence[str], earlier: Sequence[str], *, asked_back: bool = False) -> event_pb2.Understanding:
     """Reads a burst of messages as one; `earlier` are the customer's messages before it, oldest first.
 
-    A question that leans on what came before carries the customer's previous words in front of its own.
+    A question that leans on what came before carries the customer's previous words in front of its own; so does the
+    reply to a clarifying question (`asked_back`).
     """
     text = " ".join(" ".join(part.split()) for part in burst)
     found = event_pb2.Understanding(method=METHOD, standalone_query=text[:MAX_QUERY_CHARS])
@@ -59,7 +60,8 @@ def understand(burst: Sequence[str], earlier: Sequence[str]) -> event_pb2.Unders
     else:
         found.intent = event_pb2.INTENT_QUESTION
         previous = _last_question(earlier)
-        if previous and (_LEANING.search(text) or len(text.split()) <= _SHORT_WORDS) and not _names_something(text):
+        leans = _LEANING.search(text) is not None or len(text.split()) <= _SHORT_WORDS
+        if previous and (asked_back or (leans and not _names_something(text))):
             found.standalone_query = f"{previous} {text}"[-MAX_QUERY_CHARS:]
     return found
 

@@ -64,6 +64,14 @@ def speaks_of(text: str, names: frozenset[str], version: str) -> bool:
     return re.search(rf"(?<!\w)(?:{carriers})[\s-]?{re.escape(version)}(?!\w)", text, re.IGNORECASE) is not None
 
 
+def names_of_version(text: str, names: frozenset[str], version: str) -> str:
+    """How `text` writes one of the names with this very version: "Acme 3"; "" if it doesn't."""
+    for found in _NAME_WITH_NUMBER.finditer(text):
+        if found[1].lower() in names and found[2] == version:
+            return found[0]
+    return ""
+
+
 def numbered_names(question: str, texts: Iterable[str]) -> Mapping[str, frozenset[str]]:
     """Names with a number in the question (`acme 2`), by name in small letters, as far as `texts` write them large."""
     known = {found[1].lower() for text in texts for found in _NAME_WITH_NUMBER.finditer(text) if found[1][0].isupper()}

@@ -81,6 +81,30 @@ MESSAGE_ROLE_SYSTEM: MessageRole.ValueType  # 4
 """A notice of the system, such as that a person takes over."""
 Global___MessageRole: _TypeAlias = MessageRole  # noqa: Y015
 
+class _MessageKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MESSAGE_KIND_UNSPECIFIED: _MessageKind.ValueType  # 0
+    """Nothing in particular; also every message that is no notice."""
+    MESSAGE_KIND_CLARIFYING_QUESTION: _MessageKind.ValueType  # 1
+    """The customer is asked to say more. The conversation stays open; what they write next is read together with what
+    they asked before.
+    """
+
+class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
+    """What a notice of the system is for."""
+
+MESSAGE_KIND_UNSPECIFIED: MessageKind.ValueType  # 0
+"""Nothing in particular; also every message that is no notice."""
+MESSAGE_KIND_CLARIFYING_QUESTION: MessageKind.ValueType  # 1
+"""The customer is asked to say more. The conversation stays open; what they write next is read together with what
+they asked before.
+"""
+Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
+
 class _Rating:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -280,6 +304,7 @@ class Message(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     AUTHOR_NAME_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Its id (UUIDv7)."""
     session_id: _builtins.str
@@ -296,6 +321,8 @@ class Message(_message.Message):
     """The name that an agent goes by; only on agents' messages."""
     rating: Global___Rating.ValueType
     """The customer's rating, if given."""
+    kind: Global___MessageKind.ValueType
+    """What it is for, beyond its role."""
     @_builtins.property
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[Global___MessageCitation]:
         """What it rests on; only on answers of the bot."""
@@ -317,10 +344,11 @@ class Message(_message.Message):
         sequence: _builtins.int = ...,
         author_name: _builtins.str = ...,
         rating: Global___Rating.ValueType = ...,
+        kind: Global___MessageKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_in_reply_to", b"_in_reply_to", "created_at", b"created_at", "in_reply_to", b"in_reply_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_in_reply_to", b"_in_reply_to", "author_name", b"author_name", "citations", b"citations", "content", b"content", "created_at", b"created_at", "in_reply_to", b"in_reply_to", "message_id", b"message_id", "rating", b"rating", "role", b"role", "sequence", b"sequence", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_in_reply_to", b"_in_reply_to", "author_name", b"author_name", "citations", b"citations", "content", b"content", "created_at", b"created_at", "in_reply_to", b"in_reply_to", "kind", b"kind", "message_id", b"message_id", "rating", b"rating", "role", b"role", "sequence", b"sequence", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__in_reply_to: _TypeAlias = _typing.Literal["in_reply_to"]  # noqa: Y015
     _WhichOneofArgType__in_reply_to: _TypeAlias = _typing.Literal["_in_reply_to", b"_in_reply_to"]  # noqa: Y015

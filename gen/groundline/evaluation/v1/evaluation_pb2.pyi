@@ -81,6 +81,30 @@ DECISION_FAIL: Decision.ValueType  # 2
 """No: a person answers."""
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
+class _ClarificationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClarificationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClarificationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLARIFICATION_KIND_UNSPECIFIED: _ClarificationKind.ValueType  # 0
+    """Never sent."""
+    CLARIFICATION_KIND_UNDERSPECIFIED: _ClarificationKind.ValueType  # 1
+    """Nearly everything: it is a word or two, or says only that something doesn't work."""
+    CLARIFICATION_KIND_VERSION: _ClarificationKind.ValueType  # 2
+    """Which of several versions of a product it is about, for which the sources state different things."""
+
+class ClarificationKind(_ClarificationKind, metaclass=_ClarificationKindEnumTypeWrapper):
+    """What a question leaves open."""
+
+CLARIFICATION_KIND_UNSPECIFIED: ClarificationKind.ValueType  # 0
+"""Never sent."""
+CLARIFICATION_KIND_UNDERSPECIFIED: ClarificationKind.ValueType  # 1
+"""Nearly everything: it is a word or two, or says only that something doesn't work."""
+CLARIFICATION_KIND_VERSION: ClarificationKind.ValueType  # 2
+"""Which of several versions of a product it is about, for which the sources state different things."""
+Global___ClarificationKind: _TypeAlias = ClarificationKind  # noqa: Y015
+
 @_typing.final
 class Citation(_message.Message):
     """A span of evidence that backs a claim."""
@@ -377,6 +401,34 @@ class SecondOpinion(_message.Message):
 Global___SecondOpinion: _TypeAlias = SecondOpinion  # noqa: Y015
 
 @_typing.final
+class Clarification(_message.Message):
+    """What the customer may be asked back instead of being passed to a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    kind: Global___ClarificationKind.ValueType
+    """What is open."""
+    @_builtins.property
+    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For VERSION: the names to choose from, as the evidence's titles write them. Nothing in them is generated."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___ClarificationKind.ValueType = ...,
+        options: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "options", b"options"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Clarification: _TypeAlias = Clarification  # noqa: Y015
+
+@_typing.final
 class Verdict(_message.Message):
     """The gate's word."""
 
@@ -389,6 +441,7 @@ class Verdict(_message.Message):
     SUPPORTS_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     CONFLICTS_FIELD_NUMBER: _builtins.int
+    CLARIFICATION_FIELD_NUMBER: _builtins.int
     decision: Global___Decision.ValueType
     """PASS or FAIL."""
     reason: _reason_code_pb2.ReasonCode.ValueType
@@ -409,6 +462,12 @@ class Verdict(_message.Message):
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConflictPair]:
         """Sources that disagree, as pairs."""
 
+    @_builtins.property
+    def clarification(self) -> Global___Clarification:
+        """What could be asked back; only with NO_EVIDENCE or INSUFFICIENT_COVERAGE of a pack, where the policy allows it and
+        no other reason holds as well. The decision is FAIL all the same: nothing may be answered.
+        """
+
     def __init__(
         self,
         *,
@@ -419,10 +478,11 @@ class Verdict(_message.Message):
         supports: _abc.Iterable[Global___ClaimSupport] | None = ...,
         policy_version: _builtins.str = ...,
         conflicts: _abc.Iterable[Global___ConflictPair] | None = ...,
+        clarification: Global___Clarification | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clarification", b"clarification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "conflicts", b"conflicts", "decision", b"decision", "policy_version", b"policy_version", "reason", b"reason", "signals", b"signals", "supports", b"supports"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clarification", b"clarification", "confidence", b"confidence", "conflicts", b"conflicts", "decision", b"decision", "policy_version", b"policy_version", "reason", b"reason", "signals", b"signals", "supports", b"supports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -634,6 +694,36 @@ class Topic(_message.Message):
 Global___Topic: _TypeAlias = Topic  # noqa: Y015
 
 @_typing.final
+class ClarificationRules(_message.Message):
+    """When a customer may be asked back. Absent: never."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    MOST_WORDS_FIELD_NUMBER: _builtins.int
+    MOST_OPTIONS_FIELD_NUMBER: _builtins.int
+    allowed: _builtins.bool
+    """Whether at all."""
+    most_words: _builtins.int
+    """A question with at most so many words that say what it is about counts as underspecified."""
+    most_options: _builtins.int
+    """With more names than this to choose from, a person answers; 0 never asks which."""
+    def __init__(
+        self,
+        *,
+        allowed: _builtins.bool = ...,
+        most_words: _builtins.int = ...,
+        most_options: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "most_options", b"most_options", "most_words", b"most_words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClarificationRules: _TypeAlias = ClarificationRules  # noqa: Y015
+
+@_typing.final
 class Policy(_message.Message):
     """The gate's rules: a versioned file, validated against this message when it is read."""
 
@@ -646,6 +736,7 @@ class Policy(_message.Message):
     TOPICS_FIELD_NUMBER: _builtins.int
     STALE_AFTER_DAYS_FIELD_NUMBER: _builtins.int
     KNOWLEDGE_BASE_FIELD_NUMBER: _builtins.int
+    CLARIFICATION_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Its version: a date and a name, never reused."""
     description: _builtins.str
@@ -666,6 +757,10 @@ class Policy(_message.Message):
     def topics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Topic]:
         """Topics with rules of their own."""
 
+    @_builtins.property
+    def clarification(self) -> Global___ClarificationRules:
+        """When the customer may be asked back instead of being passed to a person."""
+
     def __init__(
         self,
         *,
@@ -676,10 +771,11 @@ class Policy(_message.Message):
         topics: _abc.Iterable[Global___Topic] | None = ...,
         stale_after_days: _builtins.int = ...,
         knowledge_base: _builtins.str = ...,
+        clarification: Global___ClarificationRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clarification", b"clarification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "intercept", b"intercept", "knowledge_base", b"knowledge_base", "stale_after_days", b"stale_after_days", "thresholds", b"thresholds", "topics", b"topics", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clarification", b"clarification", "description", b"description", "intercept", b"intercept", "knowledge_base", b"knowledge_base", "stale_after_days", b"stale_after_days", "thresholds", b"thresholds", "topics", b"topics", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
