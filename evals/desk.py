@@ -25,7 +25,8 @@ from svc_retrieval.audience import Audience
 from svc_retrieval.documents import Documents
 from svc_retrieval.properties import Submission
 from svc_retrieval.ranking import Ranking
-from svc_retrieval.search import Result, Search
+from svc_retrieval.results import Result
+from svc_retrieval.search import Search
 from svc_retrieval.store.requests import Request
 from svc_retrieval.wiring import vector_index_settings, with_server_settings
 from svc_workers import store as worker_store

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from evals import metrics
 from evals.metrics import Figure
-from svc_retrieval.search import Found, Result
+from svc_retrieval.results import Found, Result
 
 FUSED, LEXICAL, VECTOR = "fused", "lexical", "vector"
 LEGS = (FUSED, LEXICAL, VECTOR)

@@ -19,7 +19,7 @@ from svc_orchestrator.settings import OrchestratorSettings
 from svc_orchestrator.store import MessageRow, SessionRow
 from svc_orchestrator.turn import TurnTaker
 from svc_retrieval.pack import evidence_pack
-from svc_retrieval.search import Result
+from svc_retrieval.results import Result
 
 # One process does what four would: the deadlines of a mesh would count its queue, not its work.
 _PATIENCE_S = 120.0

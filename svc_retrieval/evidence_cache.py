@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from meshkit.ids import new_id
 from meshkit.postgres import Database
 from meshkit.telemetry import counter
-from svc_retrieval.search import Result, Search
+from svc_retrieval.results import Outcome, Result
+from svc_retrieval.search import Search
 from svc_retrieval.store import bases
 
 CACHE = counter(
@@ -121,7 +122,9 @@ class ConversationSearch:
         if found is not None:
             return replace(found, pack_id=new_id(), cached=True, total_ms=(time.perf_counter() - started) * 1000)
         found = await self._search.run(query, knowledge_base=knowledge_base, groups=groups, top_k=top_k)
-        self._cache.put(key, found)
+        if found.reranked is None or found.reranked.outcome is Outcome.OK:
+            # What lacks the reranker's order for a moment is not kept for longer.
+            self._cache.put(key, found)
         return found
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 from groundline.retrieval.v1 import evidence_pb2 as pb
 from svc_retrieval.folding import Folded, Why
-from svc_retrieval.search import Found, Result
+from svc_retrieval.results import Found, Outcome, Reranked, Result
 
 KINDS = {
     "page": pb.EVIDENCE_KIND_DOCUMENT,
@@ -15,8 +15,15 @@ FOLD_REASONS = {
     Why.NEAR_DUPLICATE: pb.FOLD_REASON_NEAR_DUPLICATE,
     Why.OTHER_VERSION: pb.FOLD_REASON_OTHER_VERSION,
 }
+RERANK_OUTCOMES = {
+    Outcome.OK: pb.RERANK_OUTCOME_OK,
+    Outcome.TIMEOUT: pb.RERANK_OUTCOME_TIMEOUT,
+    Outcome.UNAVAILABLE: pb.RERANK_OUTCOME_UNAVAILABLE,
+    Outcome.MALFORMED: pb.RERANK_OUTCOME_MALFORMED,
+}
 MAX_LEXEME_CHARS = 256
 MAX_HEADINGS = 16
+MAX_MODEL_CHARS = 256
 
 
 def evidence_pack(result: Result) -> pb.EvidencePack:
@@ -66,6 +73,9 @@ def _evidence(found: Found) -> pb.Evidence:
         folded=map(_folded, found.folded),
     )
     evidence.doc_updated_at.FromDatetime(passage.updated_at)
+    if found.rerank is not None:
+        value, rank = found.rerank
+        evidence.signals.add(name="rerank", score=value, rank=rank)
     if passage.superseded_by is not None:
         evidence.superseded_by_doc_id = str(passage.superseded_by)
     return evidence
@@ -101,4 +111,14 @@ def _diagnostics(result: Result) -> pb.RetrievalDiagnostics:
         total_ms=result.total_ms,
         folded=sum(len(each.folded) for each in result.found),
         cached=result.cached,
+        rerank=_reranked(result.reranked) if result.reranked is not None else None,
+    )
+
+
+def _reranked(reranked: Reranked) -> pb.RerankDiagnostics:
+    return pb.RerankDiagnostics(
+        model=reranked.model[:MAX_MODEL_CHARS],
+        passages=reranked.passages,
+        duration_ms=reranked.duration_ms,
+        outcome=RERANK_OUTCOMES[reranked.outcome],
     )

@@ -3,12 +3,10 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
-from meshkit.ids import new_id
 from meshkit.models.embeddings import Embedder
 from meshkit.models.vectors import Vectors
 from meshkit.postgres import Database
@@ -16,10 +14,11 @@ from meshkit.telemetry import get_logger, histogram
 from meshkit.text.versions import is_for, named_versions, version_of
 from svc_retrieval import folding, scoring
 from svc_retrieval.errors import KnowledgeBaseNotFound
-from svc_retrieval.folding import Folded
 from svc_retrieval.lineage import below_successors, best_of_each
 from svc_retrieval.ranking import Ranking
-from svc_retrieval.scoring import Signals, Term
+from svc_retrieval.reranking import Reranking
+from svc_retrieval.results import APPROVED_RECORD, Found, Leg, Result
+from svc_retrieval.scoring import Signals
 from svc_retrieval.store import search as store
 from svc_retrieval.store.search import LexicalLeg, Passage, VectorSpace
 from svc_retrieval.titles import Titles, headings, identifiers, stems
@@ -28,26 +27,10 @@ log = get_logger(__name__)
 
 SECONDS = histogram("groundline_search_seconds", "A search, from the question to its evidence.")
 
-APPROVED_RECORD = "approved_record"
-
 LEAST_COMPARED, MOST_COMPARED = 16, 64
 
 A = TypeVar("A")
 B = TypeVar("B")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A passage that was found. `score` orders the pack, 0 to 1; `fused` is the same before a newer page bounded it.
-    `ranks` are its places among all candidates by bm25, cosine, coverage, bigram, the title's cosine and fused.
-    `folded` are the passages that say no more than this one, which stands for them."""
-
-    passage: Passage
-    signals: Signals
-    fused: float
-    score: float
-    ranks: tuple[int, int, int, int, int, int]
-    folded: tuple[Folded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +48,6 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """How one leg went. Times are in milliseconds."""
-
-    name: str
-    candidates: int
-    top_score: float
-    duration_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """All that is to be said of a search. `corpus_chunks` are those that the principal may read. What is `cached` was
-    found earlier, at `retrieved_at`; `total_ms` is of this answer."""
-
-    query: str
-    knowledge_base: str
-    found: list[Found]
-    terms: list[Term]
-    legs: list[Leg]
-    corpus_chunks: int
-    config_id: str
-    embedding_model: str
-    embedding_ms: float
-    total_ms: float
-    cached: bool = False
-    pack_id: UUID = field(default_factory=new_id)
-    retrieved_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-@dataclass(frozen=True, slots=True)
 class _VectorLeg:
     vector: Vectors
     scores: dict[UUID, float]
@@ -105,17 +58,24 @@ class _VectorLeg:
 class Search:
     """Hybrid search of the knowledge bases."""
 
-    def __init__(self, database: Database, embedder: Embedder, ranking: Ranking | None = None) -> None:
+    def __init__(
+        self, database: Database, embedder: Embedder, ranking: Ranking | None = None, reranking: Reranking | None = None
+    ) -> None:
         self._db = database
         self._embedder = embedder
         self._space = VectorSpace(embedder.name, embedder.dimension)
         self._ranking = ranking or Ranking()
+        self._reranking = reranking
         self._titles = Titles(embedder)
 
     @property
     def configuration(self) -> tuple[str, ...]:
         """Names all that the order of the same passages depends on."""
-        return self._ranking.config_id, self._embedder.name
+        return self._config_id, self._embedder.name
+
+    @property
+    def _config_id(self) -> str:
+        return self._ranking.config_id if self._reranking is None else self._reranking.config_id(self._ranking)
 
     async def prepare(self) -> None:
         """Registers the embedding model and warms it. Call before serving."""
@@ -140,7 +100,10 @@ class Search:
         candidates = first_look(query, passages, lexical, self._ranking)
         candidates = await self._with_titles(candidates, nearest.vector)
         count = top_k or self._ranking.default_top_k
-        found = diverse(rank(candidates, self._ranking), count)[:count]
+        ranked, reranked = ranks_of(candidates, self._ranking), None
+        if self._reranking is not None and ranked:
+            ranked, reranked = await self._reranking.order(query, ranked)
+        found = diverse(settled(ranked), count)[:count]
         total_s = time.perf_counter() - started
         SECONDS.observe(total_s)
         return Result(
@@ -153,10 +116,11 @@ class Search:
                 Leg("vector", len(nearest.scores), max(nearest.scores.values(), default=0.0), nearest.duration_ms),
             ],
             corpus_chunks=lexical.chunks,
-            config_id=self._ranking.config_id,
+            config_id=self._config_id,
             embedding_model=self._embedder.name,
             embedding_ms=nearest.embedding_ms,
             total_ms=total_s * 1000,
+            reranked=reranked,
         )
 
     async def _with_titles(self, candidates: Sequence[Candidate], vector: Vectors) -> list[Candidate]:
@@ -223,8 +187,8 @@ class Search:
             )
 
 
-def rank(candidates: Sequence[Candidate], ranking: Ranking) -> list[Found]:
-    """All passages, best first: one for each approved record, and none of a superseded page above its successor."""
+def ranks_of(candidates: Sequence[Candidate], ranking: Ranking) -> list[Found]:
+    """All passages with their scores and ranks, in no order; one for each approved record."""
     fused = [each.score(ranking) for each in candidates]
     signals = [each.signals for each in candidates]
     places = zip(
@@ -240,11 +204,15 @@ def rank(candidates: Sequence[Candidate], ranking: Ranking) -> list[Found]:
         Found(each.passage, each.signals, value, value, ranks)
         for each, value, ranks in zip(candidates, fused, places, strict=True)
     ]
-    found = best_of_each(
+    return best_of_each(
         found,
         key=lambda each: each.passage.doc_id if each.passage.kind == APPROVED_RECORD else None,
         score=lambda each: each.fused,
     )
+
+
+def settled(found: Sequence[Found]) -> list[Found]:
+    """The same, best first; none of a superseded page above its successor, or of an older version above the newest."""
     return sorted(_bounded(found), key=_order)
 
 
@@ -298,10 +266,10 @@ def _version(passage: Passage) -> str:
 def _bounded(found: Sequence[Found]) -> list[Found]:
     best: dict[UUID, float] = {}
     for each in found:
-        best[each.passage.doc_id] = max(each.fused, best.get(each.passage.doc_id, 0.0))
+        best[each.passage.doc_id] = max(each.score, best.get(each.passage.doc_id, 0.0))
     successors = {each.passage.doc_id: each.passage.superseded_by for each in found if each.passage.superseded_by}
     bounds = below_successors(best, successors)
-    bounded = [min(each.fused, bounds[each.passage.doc_id]) for each in found]
+    bounded = [min(each.score, bounds[each.passage.doc_id]) for each in found]
     if not any(each.signals.another_version for each in found):
         # Where the question names a version, what is for another one has lost enough.
         bounded = folding.bounds([each.passage for each in found], bounded)

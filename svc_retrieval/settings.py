@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from meshkit.config import ServiceSettings
+from meshkit.models.settings import RerankSettings
 
 
-class RetrievalSettings(ServiceSettings):
+class RetrievalSettings(RerankSettings):
     """Settings of `python -m svc_retrieval`."""
 
     embedding_model: str = ""

@@ -14,6 +14,7 @@ from svc_retrieval.bases import KnowledgeBases
 from svc_retrieval.cases import Cases
 from svc_retrieval.documents import Documents
 from svc_retrieval.evidence_cache import ConversationSearch, EvidenceCache
+from svc_retrieval.reranking import Reranking
 from svc_retrieval.search import Search
 from svc_retrieval.servicer.knowledge import KnowledgeServicer
 from svc_retrieval.servicer.retrieval import RetrievalServicer
@@ -39,14 +40,22 @@ async def wire(stack: AsyncExitStack, settings: RetrievalSettings) -> Sequence[R
         most_entries=settings.evidence_cache_entries,
         most_bytes=settings.evidence_cache_mb * 1024 * 1024,
     )
-    return await services(database, open_store(settings.object_store_url), embedder, cache)
+    reranking = None
+    if reranker := await settings.open_reranker():
+        stack.push_async_callback(reranker.close)
+        reranking = Reranking(reranker, settings.rerank_candidates, settings.rerank_deadline_s)
+    return await services(database, open_store(settings.object_store_url), embedder, cache, reranking)
 
 
 async def services(
-    database: Database, objects: ObjectStore, embedder: Embedder, cache: EvidenceCache
+    database: Database,
+    objects: ObjectStore,
+    embedder: Embedder,
+    cache: EvidenceCache,
+    reranking: Reranking | None = None,
 ) -> list[Registration]:
     """Both services, ready to answer."""
-    search = Search(database, embedder)
+    search = Search(database, embedder, reranking=reranking)
     await search.prepare()
     return [
         Service(

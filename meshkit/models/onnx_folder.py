@@ -27,14 +27,12 @@ def load(folder: Path, intra_op_threads: int = 1) -> Encoder:
     Pooling and length come from `1_Pooling/config.json` and `sentence_bert_config.json` where they exist, else mean and
     256. The name holds a digest of the files, so that a changed model is another model. ModelCorrupt says what lacks.
     """
-    model = next((path for path in (folder / "model.onnx", folder / "onnx" / "model.onnx") if path.is_file()), None)
-    if model is None:
-        raise ModelCorrupt(f"{folder.name} has no model.onnx")
+    model = model_file(folder)
     max_tokens = _DEFAULT_MAX_TOKENS
     if isinstance(stated := _json(folder / "sentence_bert_config.json").get("max_seq_length"), int):
         max_tokens = min(max(stated, 8), _MOST_TOKENS)
     pooling: Pooling = "cls" if _json(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token") else "mean"
-    tokenizer, tokenizer_file = _tokenizer(folder, max_tokens)
+    words, tokenizer_file = tokenizer(folder, max_tokens)
     session = open_session(model, intra_op_threads)
     size = session.get_outputs()[0].shape[-1]
     if not isinstance(size, int):
@@ -44,17 +42,26 @@ def load(folder: Path, intra_op_threads: int = 1) -> Encoder:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     name = f"{folder.resolve().name}@{digest.hexdigest()[:12]}"
-    return Encoder(name, size, max_tokens, tokenizer, session, pooling)
+    return Encoder(name, size, max_tokens, words, session, pooling)
 
 
-def _tokenizer(folder: Path, max_tokens: int) -> tuple[Tokenizer, Path]:
+def model_file(folder: Path) -> Path:
+    """The model in `folder`. ModelCorrupt if there is none."""
+    model = next((path for path in (folder / "model.onnx", folder / "onnx" / "model.onnx") if path.is_file()), None)
+    if model is None:
+        raise ModelCorrupt(f"{folder.name} has no model.onnx")
+    return model
+
+
+def tokenizer(folder: Path, max_tokens: int) -> tuple[Tokenizer, Path]:
+    """The tokenizer in `folder`, which cuts to `max_tokens`, and its file. ModelCorrupt if it can't be read."""
     complete, words = folder / "tokenizer.json", folder / "vocab.txt"
     try:
         if complete.is_file():
-            tokenizer = Tokenizer.from_file(str(complete))
-            tokenizer.no_padding()
-            tokenizer.enable_truncation(max_tokens)
-            return tokenizer, complete
+            read = Tokenizer.from_file(str(complete))
+            read.no_padding()
+            read.enable_truncation(max_tokens)
+            return read, complete
         if words.is_file():
             lowercase = _json(folder / "tokenizer_config.json").get("do_lower_case", True) is not False
             entries = words.read_text(encoding="utf-8").removesuffix("\n").split("\n")

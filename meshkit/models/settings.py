@@ -7,6 +7,7 @@ from meshkit.models.chat import ChatModel
 from meshkit.models.embeddings import DEFAULT_SPEC, Embedder, open_embedder
 from meshkit.models.endpoint import Endpoint
 from meshkit.models.openai_chat import OpenAIChat
+from meshkit.models.reranking import Reranker, open_reranker
 
 
 class EmbeddingSettings(ServiceSettings):
@@ -44,6 +45,33 @@ class EmbeddingSettings(ServiceSettings):
             intra_op_threads=self.embedding_threads,
             endpoint=endpoint,
             dimension=self.embedding_dimension,
+        )
+
+
+class RerankSettings(ServiceSettings):
+    """A model that orders the best passages anew, or none."""
+
+    rerank_model: str = ""
+    """The model's name at `rerank_base_url`, or a folder with an ONNX cross-encoder; empty: none."""
+    rerank_base_url: str = ""
+    """A server whose `/rerank` is as Jina, Cohere and vLLM have it; empty: on this machine."""
+    rerank_api_key: SecretStr = SecretStr("")
+    rerank_candidates: int = Field(default=20, ge=1, le=128)
+    """How many of the best passages it is shown."""
+    rerank_deadline_s: float = Field(default=1.0, gt=0, le=4)
+    """How long it may take; after that the order is what it was without it."""
+    rerank_threads: int = Field(default=1, ge=1, le=64)
+    """Threads for one passage on this machine."""
+
+    async def open_reranker(self) -> Reranker | None:
+        """The configured model, or None; raises as `reranking.open_reranker`."""
+        if not self.rerank_model:
+            return None
+        endpoint = None
+        if self.rerank_base_url:
+            endpoint = Endpoint(self.rerank_base_url, self.rerank_api_key, deadline_s=self.rerank_deadline_s)
+        return await open_reranker(
+            self.rerank_model, self.home / "models", endpoint=endpoint, intra_op_threads=self.rerank_threads
         )
 
 

@@ -26,6 +26,7 @@ from meshkit.objects import ObjectStore, open_store
 from meshkit.outbox import Attempt, Done
 from meshkit.postgres import Database
 from svc_retrieval.evidence_cache import EvidenceCache
+from svc_retrieval.reranking import Reranking
 from svc_retrieval.wiring import services, vector_index_settings, with_server_settings
 from svc_workers.index_case import IndexCase
 from svc_workers.ingest_document import IngestDocument
@@ -111,13 +112,15 @@ class KnowledgeDesk:
 
 
 @asynccontextmanager
-async def open_desk(database_url: str, keys: testing.Keys, folder: Path) -> AsyncIterator[KnowledgeDesk]:
+async def open_desk(
+    database_url: str, keys: testing.Keys, folder: Path, reranking: Reranking | None = None
+) -> AsyncIterator[KnowledgeDesk]:
     embedder, objects = WordEmbedder(), open_store(f"file://{folder}/objects")
     async with AsyncExitStack() as stack:
         retrieval = await _database(stack, database_url, "groundline_retrieval")
         workers = await _database(stack, database_url, "groundline_workers")
         registrations = await services(
-            retrieval, objects, embedder, EvidenceCache(ttl_s=30, most_entries=100, most_bytes=2**20)
+            retrieval, objects, embedder, EvidenceCache(ttl_s=30, most_entries=100, most_bytes=2**20), reranking
         )
         served = await stack.enter_async_context(testing.serve(*registrations, keys=keys))
         owner = await asyncpg.connect(database_url)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,11 @@ from groundline.knowledge.v1 import knowledge_service_pb2 as kb
 from groundline.retrieval.v1 import evidence_pb2, retrieval_pb2
 from meshkit import testing
 from meshkit.errors import from_rpc_error
+from meshkit.models.endpoint import Endpoint
+from meshkit.models.reranking import open_reranker
+from svc_retrieval.reranking import Reranking
 from svc_retrieval.store.search import VectorSpace
+from tests.models.scripted_server import Reply, Request, ScriptedServer, error, json_reply
 
 from .knowledge_desk import KnowledgeDesk, WordEmbedder, open_desk
 
@@ -334,3 +339,36 @@ async def test_both_legs_have_an_index_that_serves_them(desk: KnowledgeDesk) -> 
 
 async def explain(desk: KnowledgeDesk, query: str) -> str:
     return "\n".join(row[0] for row in await desk.owner.fetch(f"explain {query}"))
+
+
+async def test_a_reranker_orders_and_its_failure_is_said(database_url: str, keys: testing.Keys, tmp_path: Path) -> None:
+    def last_first(request: Request) -> Reply:
+        rows = [{"index": at, "relevance_score": at / 10} for at in range(len(request.body["documents"]))]
+        return json_reply({"results": rows})
+
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(ScriptedServer())
+        server.respond = last_first
+        reranker = await open_reranker("ours", endpoint=Endpoint(server.base_url))
+        stack.push_async_callback(reranker.close)
+        desk = await stack.enter_async_context(open_desk(database_url, keys, tmp_path, Reranking(reranker, 3)))
+        admin = await desk.caller("admin")
+        for uri, content in PAGES.items():
+            await admin.write(uri, content)
+        await desk.index()
+        service = await desk.caller("service")
+        asked = {"query": "How do I reset the gateway to factory settings?", "session_id": str(uuid4())}
+        server.rerank.append(error(500))
+        without = await service.search(**asked)
+        assert without.diagnostics.rerank.outcome == evidence_pb2.RERANK_OUTCOME_UNAVAILABLE
+        assert uris(without)[0] == "manuals/reset.md"
+        assert "rerank" not in signals(without.evidence[0])
+        pack = await service.search(**asked)
+        assert not pack.diagnostics.cached, "what lacks the reranker's order is not kept"
+        told = pack.diagnostics.rerank
+        assert (told.model, told.passages, told.outcome) == ("endpoint:ours", 3, evidence_pb2.RERANK_OUTCOME_OK)
+        assert uris(pack)[:3] == uris(without)[2::-1]
+        assert [signals(each)["rerank"] for each in pack.evidence[:3]] == [0.2, 0.1, 0]
+        assert all(each.score <= signals(each)["fused"] for each in pack.evidence)
+        assert pack.diagnostics.config_id == without.diagnostics.config_id
+        assert (await service.search(**asked)).diagnostics.cached

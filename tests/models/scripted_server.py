@@ -111,6 +111,7 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.chat: deque[Scripted] = deque()
         self.embeddings: deque[Scripted] = deque()
+        self.rerank: deque[Scripted] = deque()
         self.predictions: deque[Scripted] = deque()
         self.requests: list[Request] = []
         self.respond: Callable[[Request], Scripted] = lambda _: answer("ok")
@@ -172,6 +173,8 @@ class ScriptedServer:
                 if self.predictions
                 else predictions(*[(1.0, 0.0, 0.0)] * len(_pairs(request)))
             )
+        if request.path.endswith("/rerank"):
+            return self.rerank.popleft() if self.rerank else self.respond(request)
         return error(404)
 
     async def _send(self, reply: Scripted, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

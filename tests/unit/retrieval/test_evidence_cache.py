@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from svc_retrieval.evidence_cache import EvidenceCache, Key
+from svc_retrieval.results import Found, Result
 from svc_retrieval.scoring import Signals
-from svc_retrieval.search import Found, Result
 
 from .test_folding import passage
 

@@ -72,6 +72,38 @@ FOLD_REASON_OTHER_VERSION: FoldReason.ValueType  # 2
 """The same, and it is from another version of the same page, or from a page that the other one's has superseded."""
 Global___FoldReason: _TypeAlias = FoldReason  # noqa: Y015
 
+class _RerankOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RerankOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RerankOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RERANK_OUTCOME_UNSPECIFIED: _RerankOutcome.ValueType  # 0
+    """Never sent."""
+    RERANK_OUTCOME_OK: _RerankOutcome.ValueType  # 1
+    """The passages are in its order."""
+    RERANK_OUTCOME_TIMEOUT: _RerankOutcome.ValueType  # 2
+    """It did not answer in time: the order is the one without it."""
+    RERANK_OUTCOME_UNAVAILABLE: _RerankOutcome.ValueType  # 3
+    """It could not be reached, or refused: the order is the one without it."""
+    RERANK_OUTCOME_MALFORMED: _RerankOutcome.ValueType  # 4
+    """Its answer was no score for each passage: the order is the one without it."""
+
+class RerankOutcome(_RerankOutcome, metaclass=_RerankOutcomeEnumTypeWrapper):
+    """How asking the reranker went."""
+
+RERANK_OUTCOME_UNSPECIFIED: RerankOutcome.ValueType  # 0
+"""Never sent."""
+RERANK_OUTCOME_OK: RerankOutcome.ValueType  # 1
+"""The passages are in its order."""
+RERANK_OUTCOME_TIMEOUT: RerankOutcome.ValueType  # 2
+"""It did not answer in time: the order is the one without it."""
+RERANK_OUTCOME_UNAVAILABLE: RerankOutcome.ValueType  # 3
+"""It could not be reached, or refused: the order is the one without it."""
+RERANK_OUTCOME_MALFORMED: RerankOutcome.ValueType  # 4
+"""Its answer was no score for each passage: the order is the one without it."""
+Global___RerankOutcome: _TypeAlias = RerankOutcome  # noqa: Y015
+
 @_typing.final
 class SignalScore(_message.Message):
     """One signal's view of one piece of evidence."""
@@ -82,7 +114,7 @@ class SignalScore(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The signal: `bm25`, `cosine`, `coverage`, `title_cosine`, `fused`, …."""
+    """The signal: `bm25`, `cosine`, `coverage`, `title_cosine`, `fused`, `rerank`, …."""
     score: _builtins.float
     """The signal's value; unit and range are the signal's own (cosine −1..1, coverage 0..1, bm25 ≥ 0)."""
     rank: _builtins.int
@@ -313,6 +345,40 @@ class LegDiagnostics(_message.Message):
 Global___LegDiagnostics: _TypeAlias = LegDiagnostics  # noqa: Y015
 
 @_typing.final
+class RerankDiagnostics(_message.Message):
+    """A reranker's part in a search. It holds passages down, and never lifts a score above what it was without it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model."""
+    passages: _builtins.int
+    """How many of the best passages it was shown. Each that it scored carries the signal `rerank`, on the model's own scale."""
+    duration_ms: _builtins.float
+    """Milliseconds until it answered or failed."""
+    outcome: Global___RerankOutcome.ValueType
+    """How it went."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        passages: _builtins.int = ...,
+        duration_ms: _builtins.float = ...,
+        outcome: Global___RerankOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "model", b"model", "outcome", b"outcome", "passages", b"passages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RerankDiagnostics: _TypeAlias = RerankDiagnostics  # noqa: Y015
+
+@_typing.final
 class RetrievalDiagnostics(_message.Message):
     """What must be known to explain, replay and tune a search."""
 
@@ -328,12 +394,13 @@ class RetrievalDiagnostics(_message.Message):
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     FOLDED_FIELD_NUMBER: _builtins.int
     CACHED_FIELD_NUMBER: _builtins.int
+    RERANK_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """The query as it was embedded and matched."""
     corpus_chunks: _builtins.int
     """Chunks in the knowledge base that the principal may read."""
     config_id: _builtins.str
-    """The version of weights, stop list and bounds."""
+    """The version of weights, stop list and bounds, and of the reranker if one is configured."""
     embedding_model: _builtins.str
     """The embedding model's name."""
     embedding_ms: _builtins.float
@@ -354,6 +421,10 @@ class RetrievalDiagnostics(_message.Message):
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LegDiagnostics]:
         """Each leg."""
 
+    @_builtins.property
+    def rerank(self) -> Global___RerankDiagnostics:
+        """The reranker's part; unset where none is configured, or nothing was found."""
+
     def __init__(
         self,
         *,
@@ -367,10 +438,11 @@ class RetrievalDiagnostics(_message.Message):
         total_ms: _builtins.float = ...,
         folded: _builtins.int = ...,
         cached: _builtins.bool = ...,
+        rerank: Global___RerankDiagnostics | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rerank", b"rerank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "folded", b"folded", "legs", b"legs", "query", b"query", "terms", b"terms", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "folded", b"folded", "legs", b"legs", "query", b"query", "rerank", b"rerank", "terms", b"terms", "total_ms", b"total_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
