@@ -4,7 +4,10 @@ from uuid import UUID
 
 import pytest
 
-from svc_retrieval.folding import Entry, Why, bounds, fold, section
+from evals.ranking import pages
+from svc_retrieval.folding import Entry, Folded, Why, bounds, fold, section
+from svc_retrieval.results import Found
+from svc_retrieval.scoring import Signals
 from svc_retrieval.store.search import Passage
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -151,3 +154,13 @@ def test_an_older_version_stands_behind_the_newer_form_of_its_section() -> None:
     assert bounds([old, new], [0.5, 0.6]) == [0.5, 0.6]
     assert bounds([old, other], [0.8, 0.2]) == [0.8, 0.2], "another section says nothing of this one"
     assert bounds([old, replace(new, superseded_by=UUID(int=7))], [0.8, 0.6]) == [0.8, 0.6]
+
+
+def test_a_page_that_another_stands_for_counts_behind_it() -> None:
+    copy = Folded(UUID(int=3), UUID(int=1003), "pages/3.md", Why.NEAR_DUPLICATE, 0.4)
+    signals = Signals(1.0, 0.5, 1.0, 0.0)
+    found = [
+        Found(passage(1), signals, 0.5, 0.5, (1, 1, 1, 1, 1, 1), (copy,)),
+        Found(passage(2), signals, 0.4, 0.4, (2, 2, 2, 2, 2, 2)),
+    ]
+    assert pages(found) == ["pages/1.md", "pages/3.md", "pages/2.md"]
