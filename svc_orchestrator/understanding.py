@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from groundline.orchestration.v1 import event_pb2
+from meshkit.text.words import words
 
-METHOD = "rules-1"
+METHOD = "rules-2"
 MAX_QUERY_CHARS = 4000
 # What is looked through for a wish or a greeting: the latest of it. Customers may write 50 times 16 KiB at once, and
 # the patterns would hold up everybody's turns for a second and more over that.
@@ -35,12 +36,26 @@ _SMALL_TALK = re.compile(
     re.IGNORECASE,
 )
 
-# Words with which a question leans on what was said before.
-_LEANING = re.compile(
-    r"^(?:and|but|so|also|what about|how about|what if|then|why|why not|really|which one)\b"
-    r"|\b(?:it|its|that|this|those|these|they|them|there|one|the same|the other|instead|above|former|latter)\b",
+# With these a question goes on from what was said before.
+_GOES_ON = re.compile(
+    r"^(?:and|but|so|also|what about|how about|what if|then|why|why not|really|which one)\b", re.IGNORECASE
+)
+# These stand for something; for what, the words before them may say.
+_STANDS_FOR = re.compile(
+    r"\b(?:it|its|that|this|those|these|they|them|(?:which|that|this|the|another) one|there(?=[?.!]*$)|the same|"
+    r"the other|instead|above|former|latter)\b",
     re.IGNORECASE,
 )
+# In "is it possible to" it stands for nothing.
+_NOTHING_MEANT = re.compile(
+    r"\b(?:is|was|would|will) it (?:be )?(?:also |still )?"
+    r"(?=(?:possible|necessary|allowed|okay|ok|safe|normal|better|true|an option)\b)",
+    re.IGNORECASE,
+)
+# A question that has said so much before such a word speaks of that: "reset my Acme 3 so that it forgets the PIN".
+_ENOUGH_BEFORE = 2
+# A question with so many words that tell something stands alone, however it begins.
+_ENOUGH_IN_ALL = 6
 _SHORT_WORDS = 3
 
 
@@ -60,10 +75,24 @@ def understand(burst: Sequence[str], earlier: Sequence[str], *, asked_back: bool
     else:
         found.intent = event_pb2.INTENT_QUESTION
         previous = _last_question(earlier)
-        leans = _LEANING.search(text) is not None or len(text.split()) <= _SHORT_WORDS
-        if previous and (asked_back or (leans and not _names_something(text))):
+        if previous and (asked_back or (_leans(text) and not _names_something(text))):
             found.standalone_query = f"{previous} {text}"[-MAX_QUERY_CHARS:]
     return found
+
+
+def _leans(text: str) -> bool:
+    """Whether the words need what was said before them to be understood."""
+    if len(text.split()) <= _SHORT_WORDS:
+        return True
+    if _GOES_ON.search(text):
+        return _telling(text) < _ENOUGH_IN_ALL
+    text = _NOTHING_MEANT.sub("", text)
+    stands_for = _STANDS_FOR.search(text)
+    return stands_for is not None and _telling(text[: stands_for.start()]) < _ENOUGH_BEFORE
+
+
+def _telling(text: str) -> int:
+    return sum(not each.stop for each in words(text))
 
 
 def _names_something(text: str) -> bool:

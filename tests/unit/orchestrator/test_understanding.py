@@ -55,6 +55,48 @@ def test_no_pattern_sees_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) ->
             seen.append(len(text))
 
     monkeypatch.setattr(understanding, "_WISH", Measuring())
-    monkeypatch.setattr(understanding, "_LEANING", Measuring())
-    understand(LONG, ["How do I reset the router?"])
-    assert seen == [MAX_READ_CHARS, MAX_READ_CHARS]
+    monkeypatch.setattr(understanding, "_GOES_ON", Measuring())
+    monkeypatch.setattr(understanding, "_STANDS_FOR", Measuring())
+    understand(["on the " * 2340] * 49, ["How do I reset the router?"])
+    assert seen == [MAX_READ_CHARS, MAX_READ_CHARS, MAX_READ_CHARS]
+
+
+BEFORE = "How do I reset an Acme 3?"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Does it delete my profiles?",
+        "And on an Acme hub?",
+        "what about the Wi-Fi?",
+        "How long does this take?",
+        "Which one is newer?",
+        "why not",
+        "in minutes?",
+        "How do I do that there?",
+    ],
+)
+def test_what_leans_carries_what_was_asked_before(words: str) -> None:
+    assert understand([words], [BEFORE]).standalone_query == f"{BEFORE} {words}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "How do I pair my tablet with the cloud so that it stays signed in?",
+        "Is it possible to forward a port to two computers?",
+        "Is there a limit on guest devices per network?",
+        "Can I order more than one power supply at once?",
+        "Who bought the old bridge and where is it now",
+        "E-4012",
+    ],
+)
+def test_another_matter_drags_nothing_along(words: str) -> None:
+    assert understand([words], [BEFORE]).standalone_query == words
+
+
+def test_the_reply_to_a_question_of_ours_is_read_with_what_it_answers() -> None:
+    reply = "I mean the large white hub with two antennas and a handle"
+    assert understand([reply], [BEFORE], asked_back=True).standalone_query == f"{BEFORE} {reply}"
+    assert understand([reply], [BEFORE]).standalone_query == reply

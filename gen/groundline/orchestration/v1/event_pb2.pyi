@@ -133,7 +133,7 @@ class Understanding(_message.Message):
     standalone_query: _builtins.str
     """The question as it stands alone."""
     method: _builtins.str
-    """Who read it: `rules-1` or a model's name."""
+    """Who read it: `rules-2` (in earlier events `rules-1`)."""
     def __init__(
         self,
         *,
