@@ -126,6 +126,23 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION knowledge.drop_embedding_model(model text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('knowledge.embedding_models'));
+    IF EXISTS (SELECT FROM knowledge.knowledge_bases WHERE embedding_model = model)
+        OR EXISTS (SELECT FROM knowledge.reindexes WHERE embedding_model = model AND state IN ('running', 'ready'))
+        OR EXISTS (SELECT FROM knowledge.doc_embeddings WHERE embedding_model = model) THEN
+        RETURN false;
+    END IF;
+    DELETE FROM knowledge.embedding_models WHERE name = model;
+    EXECUTE format('DROP INDEX IF EXISTS knowledge.%I', 'doc_embeddings_hnsw_' || substr(md5(model), 1, 12));
+    RETURN true;
+END
+$$;
+
 CREATE FUNCTION knowledge.register_embedding_model(model text, dims integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
@@ -310,6 +327,7 @@ CREATE TABLE knowledge.embedding_models (
     name text NOT NULL,
     dimension integer NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    spec text DEFAULT ''::text NOT NULL,
     CONSTRAINT embedding_models_dimension_check CHECK (((dimension >= 1) AND (dimension <= 2000)))
 );
 
@@ -319,7 +337,34 @@ CREATE TABLE knowledge.knowledge_bases (
     text_configuration text DEFAULT 'english'::text NOT NULL,
     index_version bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    embedding_model text DEFAULT ''::text NOT NULL,
     CONSTRAINT knowledge_bases_name_check CHECK ((name ~ '^[a-z][a-z0-9-]{0,62}$'::text))
+);
+
+CREATE TABLE knowledge.model_servers (
+    replica_id uuid NOT NULL,
+    embedding_model text NOT NULL,
+    ready boolean NOT NULL,
+    error text DEFAULT ''::text NOT NULL,
+    alive_until timestamp with time zone NOT NULL
+);
+
+CREATE TABLE knowledge.reindexes (
+    reindex_id uuid NOT NULL,
+    knowledge_base text NOT NULL,
+    embedding_model text NOT NULL,
+    spec text NOT NULL,
+    former_model text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    step integer DEFAULT 1 NOT NULL,
+    last_chunk_id uuid,
+    embedded_chunks bigint DEFAULT 0 NOT NULL,
+    total_chunks bigint NOT NULL,
+    error text DEFAULT ''::text NOT NULL,
+    started_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT reindexes_state_check CHECK ((state = ANY (ARRAY['running'::text, 'ready'::text, 'switched'::text, 'aborted'::text, 'failed'::text])))
 );
 
 CREATE TABLE knowledge.term_stats (
@@ -538,6 +583,12 @@ ALTER TABLE ONLY knowledge.embedding_models
 ALTER TABLE ONLY knowledge.knowledge_bases
     ADD CONSTRAINT knowledge_bases_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY knowledge.model_servers
+    ADD CONSTRAINT model_servers_pkey PRIMARY KEY (replica_id, embedding_model);
+
+ALTER TABLE ONLY knowledge.reindexes
+    ADD CONSTRAINT reindexes_pkey PRIMARY KEY (reindex_id);
+
 ALTER TABLE ONLY knowledge.term_stats
     ADD CONSTRAINT term_stats_pkey PRIMARY KEY (knowledge_base, lexeme, acl);
 
@@ -616,6 +667,8 @@ CREATE INDEX doc_embeddings_audience_idx ON knowledge.doc_embeddings USING btree
 
 CREATE INDEX documents_supersedes_idx ON knowledge.documents USING btree (knowledge_base, supersedes_uri) WHERE (supersedes_uri <> ''::text);
 
+CREATE UNIQUE INDEX reindexes_under_way_key ON knowledge.reindexes USING btree (knowledge_base) WHERE (state = ANY (ARRAY['running'::text, 'ready'::text]));
+
 CREATE INDEX audit_resource_idx ON messaging.audit USING btree (resource_id, audit_id);
 
 CREATE INDEX inbox_created_idx ON messaging.inbox USING btree (created_at);
@@ -688,6 +741,9 @@ ALTER TABLE ONLY knowledge.doc_embeddings
 ALTER TABLE ONLY knowledge.documents
     ADD CONSTRAINT documents_knowledge_base_fkey FOREIGN KEY (knowledge_base) REFERENCES knowledge.knowledge_bases(name);
 
+ALTER TABLE ONLY knowledge.reindexes
+    ADD CONSTRAINT reindexes_knowledge_base_fkey FOREIGN KEY (knowledge_base) REFERENCES knowledge.knowledge_bases(name);
+
 ALTER TABLE ONLY messaging.webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES messaging.webhook_endpoints(endpoint_id);
 
@@ -716,6 +772,9 @@ GRANT USAGE ON SCHEMA messaging TO groundline_ticketing;
 GRANT USAGE ON SCHEMA messaging TO groundline_workers;
 
 GRANT USAGE ON SCHEMA ticketing TO groundline_ticketing;
+
+REVOKE ALL ON FUNCTION knowledge.drop_embedding_model(model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION knowledge.drop_embedding_model(model text) TO groundline_workers;
 
 REVOKE ALL ON FUNCTION knowledge.register_embedding_model(model text, dims integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION knowledge.register_embedding_model(model text, dims integer) TO groundline_workers;
@@ -752,14 +811,31 @@ GRANT SELECT,INSERT,DELETE ON TABLE knowledge.doc_chunks TO groundline_workers;
 GRANT SELECT ON TABLE knowledge.doc_embeddings TO groundline_retrieval;
 GRANT SELECT,INSERT,DELETE ON TABLE knowledge.doc_embeddings TO groundline_workers;
 
+GRANT UPDATE(created_at) ON TABLE knowledge.doc_embeddings TO groundline_workers;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.documents TO groundline_retrieval;
 GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.documents TO groundline_workers;
 
 GRANT SELECT ON TABLE knowledge.embedding_models TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.embedding_models TO groundline_workers;
 
+GRANT UPDATE(spec) ON TABLE knowledge.embedding_models TO groundline_retrieval;
+GRANT UPDATE(spec) ON TABLE knowledge.embedding_models TO groundline_workers;
+
 GRANT SELECT,INSERT ON TABLE knowledge.knowledge_bases TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.knowledge_bases TO groundline_workers;
+
+GRANT UPDATE(index_version) ON TABLE knowledge.knowledge_bases TO groundline_retrieval;
+GRANT UPDATE(index_version) ON TABLE knowledge.knowledge_bases TO groundline_workers;
+
+GRANT UPDATE(embedding_model) ON TABLE knowledge.knowledge_bases TO groundline_retrieval;
+GRANT UPDATE(embedding_model) ON TABLE knowledge.knowledge_bases TO groundline_workers;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE knowledge.model_servers TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.model_servers TO groundline_workers;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.reindexes TO groundline_retrieval;
+GRANT SELECT,UPDATE ON TABLE knowledge.reindexes TO groundline_workers;
 
 GRANT SELECT ON TABLE knowledge.term_stats TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.term_stats TO groundline_workers;

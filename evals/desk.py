@@ -17,6 +17,7 @@ from groundline.commands.v1 import commands_pb2 as commands
 from meshkit.errors import InvalidRequest
 from meshkit.ids import new_id
 from meshkit.models.embeddings import Embedder, open_embedder
+from meshkit.models.shelf import Shelf
 from meshkit.objects import ObjectStore, open_store
 from meshkit.outbox import Attempt, Done
 from meshkit.postgres import Database
@@ -27,9 +28,9 @@ from svc_retrieval.properties import Submission
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.results import Result
 from svc_retrieval.search import Search
+from svc_retrieval.spaces import Spaces
 from svc_retrieval.store.requests import Request
 from svc_retrieval.wiring import vector_index_settings, with_server_settings
-from svc_workers import store as worker_store
 from svc_workers.ingest_document import IngestDocument
 
 BASE = "default"
@@ -60,19 +61,19 @@ class Desk:
         self.embedder = embedder
         self.connect = connect
         self._documents = Documents(retrieval, objects)
-        self._ingest = IngestDocument(workers, objects, embedder)
+        shelf = Shelf(embedder)
+        self._ingest = IngestDocument(workers, objects, shelf)
         self._retrieval = retrieval
-        self._search = Search(retrieval, embedder)
+        self._spaces = Spaces(retrieval, shelf)
+        self._search = Search(retrieval, self._spaces)
 
-    async def prepare(self, workers: Database) -> None:
+    async def prepare(self) -> None:
         """Makes the embedding model known."""
-        await self._search.prepare()
-        async with workers.connection() as conn:
-            await worker_store.register_embedding_model(conn, self.embedder.name, self.embedder.dimension)
+        await self._spaces.prepare()
 
     def rank_with(self, ranking: Ranking) -> None:
         """From now on searches rank like this."""
-        self._search = Search(self._retrieval, self.embedder, ranking)
+        self._search = Search(self._retrieval, self._spaces, ranking)
 
     async def ingest(self, submissions: Sequence[Submission], progress: Progress) -> int:
         """Writes and indexes every document; returns how many have nothing that can be read.
@@ -174,7 +175,7 @@ async def open_desk(*, embedding_model: str = "") -> AsyncIterator[Desk]:
             embedder,
             lambda role: _open(stack, server, role),
         )
-        await desk.prepare(workers)
+        await desk.prepare()
         yield desk
 
 

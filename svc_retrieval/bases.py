@@ -15,16 +15,17 @@ _MAKER = Audience((), sees_everything=True)
 
 
 class KnowledgeBases:
-    """All of them."""
+    """All of them. New ones are embedded in `embedding_model`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, embedding_model: str) -> None:
         self._db = database
+        self._embedding_model = embedding_model
 
     async def create(self, name: str, display_name: str, request: Request) -> BaseRow:
         """Raises KnowledgeBaseExists, RequestIdReused."""
         async with self._db.transaction() as conn:
             if await requests.answered(conn, request) is None:
-                if not await store.insert_base(conn, name, display_name or name):
+                if not await store.insert_base(conn, name, display_name or name, self._embedding_model):
                     # Either the same request came twice at once and the other has committed, or the name is taken.
                     if await requests.answered(conn, request) is None:
                         raise KnowledgeBaseExists(knowledge_base=name)

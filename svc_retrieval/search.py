@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
-from meshkit.models.embeddings import Embedder
-from meshkit.models.vectors import Vectors
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger, histogram
 from meshkit.text.versions import is_for, named_versions, version_of
@@ -19,9 +17,10 @@ from svc_retrieval.ranking import Ranking
 from svc_retrieval.reranking import Reranking
 from svc_retrieval.results import APPROVED_RECORD, Found, Leg, Result
 from svc_retrieval.scoring import Signals
+from svc_retrieval.spaces import Asked, Spaces
 from svc_retrieval.store import search as store
-from svc_retrieval.store.search import LexicalLeg, Passage, VectorSpace
-from svc_retrieval.titles import Titles, headings, identifiers, stems
+from svc_retrieval.store.search import LexicalLeg, Passage
+from svc_retrieval.titles import headings, identifiers, stems
 
 log = get_logger(__name__)
 
@@ -49,9 +48,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _VectorLeg:
-    vector: Vectors
+    asked: Asked
     scores: dict[UUID, float]
-    embedding_ms: float
     duration_ms: float
 
 
@@ -59,29 +57,22 @@ class Search:
     """Hybrid search of the knowledge bases."""
 
     def __init__(
-        self, database: Database, embedder: Embedder, ranking: Ranking | None = None, reranking: Reranking | None = None
+        self, database: Database, spaces: Spaces, ranking: Ranking | None = None, reranking: Reranking | None = None
     ) -> None:
         self._db = database
-        self._embedder = embedder
-        self._space = VectorSpace(embedder.name, embedder.dimension)
+        self._spaces = spaces
         self._ranking = ranking or Ranking()
         self._reranking = reranking
-        self._titles = Titles(embedder)
 
     @property
     def configuration(self) -> tuple[str, ...]:
-        """Names all that the order of the same passages depends on."""
-        return self._config_id, self._embedder.name
+        """Names all that the order of the same passages depends on, beside the model: a switch of that is a change of
+        the knowledge base's index."""
+        return (self._config_id,)
 
     @property
     def _config_id(self) -> str:
         return self._ranking.config_id if self._reranking is None else self._reranking.config_id(self._ranking)
-
-    async def prepare(self) -> None:
-        """Registers the embedding model and warms it. Call before serving."""
-        async with self._db.connection() as conn:
-            await self._space.register(conn)
-        await self._embedder.warm()
 
     async def run(self, query: str, *, knowledge_base: str, groups: Sequence[str], top_k: int) -> Result:
         """The best `top_k` passages (0: the ranking's default) that one of `groups` may read.
@@ -98,7 +89,7 @@ class Search:
         nearest = await self._completed(nearest, lexical.chunks, knowledge_base, groups)
         passages = await self._passages(lexical, nearest, knowledge_base, groups)
         candidates = first_look(query, passages, lexical, self._ranking)
-        candidates = await self._with_titles(candidates, nearest.vector)
+        candidates = await self._with_titles(candidates, nearest.asked)
         count = top_k or self._ranking.default_top_k
         ranked, reranked = ranks_of(candidates, self._ranking), None
         if self._reranking is not None and ranked:
@@ -117,17 +108,17 @@ class Search:
             ],
             corpus_chunks=lexical.chunks,
             config_id=self._config_id,
-            embedding_model=self._embedder.name,
-            embedding_ms=nearest.embedding_ms,
+            embedding_model=nearest.asked.space.embedder.name,
+            embedding_ms=nearest.asked.embedding_ms,
             total_ms=total_s * 1000,
             reranked=reranked,
         )
 
-    async def _with_titles(self, candidates: Sequence[Candidate], vector: Vectors) -> list[Candidate]:
+    async def _with_titles(self, candidates: Sequence[Candidate], asked: Asked) -> list[Candidate]:
         """The same, the best of them with their titles' cosines."""
         count = self._ranking.title_finalists
         finalists, others = candidates[:count], candidates[count:]
-        cosines = await self._titles.cosines(vector, [each.passage for each in finalists])
+        cosines = await asked.space.titles.cosines(asked.vector, [each.passage for each in finalists])
         seen = [
             replace(each, signals=replace(each.signals, title_cosine=cosine))
             for each, cosine in zip(finalists, cosines, strict=True)
@@ -143,27 +134,26 @@ class Search:
         return leg, _ms_since(started)
 
     async def _by_meaning(self, query: str, knowledge_base: str, groups: Sequence[str]) -> _VectorLeg:
+        asked = await self._spaces.ask(query, knowledge_base)
         started = time.perf_counter()
-        vector = (await self._embedder.embed([query]))[0]
-        embedding_ms, started = _ms_since(started), time.perf_counter()
-        scores = await self._nearest(vector, knowledge_base, groups, self._ranking.compare_all_below)
-        return _VectorLeg(vector, scores, embedding_ms, _ms_since(started))
+        scores = await self._nearest(asked, knowledge_base, groups, self._ranking.compare_all_below)
+        return _VectorLeg(asked, scores, _ms_since(started))
 
     async def _completed(self, leg: _VectorLeg, visible: int, knowledge_base: str, groups: Sequence[str]) -> _VectorLeg:
         """`leg`, or an exact one where the index gave up although there are more chunks that the principal may read."""
         if len(leg.scores) >= min(self._ranking.candidates, visible):
             return leg
         started = time.perf_counter()
-        scores = await self._nearest(leg.vector, knowledge_base, groups, visible)
-        return _VectorLeg(leg.vector, scores, leg.embedding_ms, leg.duration_ms + _ms_since(started))
+        scores = await self._nearest(leg.asked, knowledge_base, groups, visible)
+        return _VectorLeg(leg.asked, scores, leg.duration_ms + _ms_since(started))
 
     async def _nearest(
-        self, vector: Vectors, knowledge_base: str, groups: Sequence[str], compare_all_below: int
+        self, asked: Asked, knowledge_base: str, groups: Sequence[str], compare_all_below: int
     ) -> dict[UUID, float]:
         async with self._db.connection() as conn:
-            return await self._space.nearest(
+            return await asked.space.vectors.nearest(
                 conn,
-                vector,
+                asked.vector,
                 knowledge_base=knowledge_base,
                 groups=groups,
                 limit=self._ranking.candidates,
@@ -177,13 +167,13 @@ class Search:
         if not chunk_ids:
             return []
         async with self._db.connection() as conn:
-            return await self._space.passages(
+            return await nearest.asked.space.vectors.passages(
                 conn,
                 chunk_ids,
                 knowledge_base=knowledge_base,
                 groups=groups,
                 lexemes=[term.lexeme for term in lexical.terms],
-                vector=nearest.vector,
+                vector=nearest.asked.vector,
             )
 
 

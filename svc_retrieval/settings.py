@@ -2,18 +2,12 @@
 
 from pydantic import Field
 
-from meshkit.models.settings import RerankSettings
+from meshkit.models.settings import EmbeddingSettings, RerankSettings
 
 
-class RetrievalSettings(RerankSettings):
+class RetrievalSettings(EmbeddingSettings, RerankSettings):
     """Settings of `python -m svc_retrieval`."""
 
-    embedding_model: str = ""
-    """The embedding model's name or folder; empty means the one that ships."""
-    embedding_workers: int = Field(default=1, ge=1, le=64)
-    """Questions embedded at a time."""
-    embedding_threads: int = Field(default=1, ge=1, le=64)
-    """Threads for each of them."""
     hnsw_ef_search: int = Field(default=100, ge=1, le=1000)
     """How many neighbours the vector index keeps in view: more finds more, and takes longer."""
     evidence_cache_ttl_s: float = Field(default=30.0, ge=0, le=300)
@@ -22,3 +16,5 @@ class RetrievalSettings(RerankSettings):
     """Searches kept at most."""
     evidence_cache_mb: int = Field(default=32, ge=1, le=65_536)
     """Megabytes that they take at most."""
+    model_check_interval_s: float = Field(default=2.0, gt=0, le=60)
+    """How often it is seen which embedding models knowledge bases use or are to use, and said which are loaded."""

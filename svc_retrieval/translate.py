@@ -1,11 +1,14 @@
 """Rows into the contract's messages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from groundline.knowledge.v1 import knowledge_pb2 as pb
+from groundline.knowledge.v1 import reindex_pb2
 from svc_retrieval.store.bases import BaseRow
 from svc_retrieval.store.cases import CaseRow
 from svc_retrieval.store.documents import DocumentRow
+from svc_retrieval.store.models import ServerRow
+from svc_retrieval.store.reindexes import ReindexRow
 
 DOCUMENT_KINDS: Mapping[str, pb.DocumentKind.ValueType] = {
     "page": pb.DOCUMENT_KIND_PAGE,
@@ -25,6 +28,14 @@ CASE_STATES: Mapping[str, pb.CaseState.ValueType] = {
     "rejected": pb.CASE_STATE_REJECTED,
 }
 CASE_STATE_NAMES = {state: name for name, state in CASE_STATES.items()}
+
+REINDEX_STATES: Mapping[str, reindex_pb2.ReindexState.ValueType] = {
+    "running": reindex_pb2.REINDEX_STATE_RUNNING,
+    "ready": reindex_pb2.REINDEX_STATE_READY,
+    "switched": reindex_pb2.REINDEX_STATE_SWITCHED,
+    "aborted": reindex_pb2.REINDEX_STATE_ABORTED,
+    "failed": reindex_pb2.REINDEX_STATE_FAILED,
+}
 
 
 def document_to_proto(row: DocumentRow) -> pb.Document:
@@ -84,6 +95,30 @@ def base_to_proto(row: BaseRow) -> pb.KnowledgeBase:
         display_name=row.display_name,
         chunk_count=row.chunk_count,
         document_count=row.document_count,
+        embedding_model=row.embedding_model,
     )
     base.created_at.FromDatetime(row.created_at)
     return base
+
+
+def reindex_to_proto(row: ReindexRow, servers: Sequence[ServerRow] = ()) -> reindex_pb2.Reindex:
+    """A reindex, and what replicas say of its model."""
+    reindex = reindex_pb2.Reindex(
+        reindex_id=str(row.reindex_id),
+        knowledge_base=row.knowledge_base,
+        embedding_model=row.embedding_model,
+        model=row.spec,
+        former_model=row.former_model,
+        state=REINDEX_STATES[row.state],
+        embedded_chunks=row.embedded_chunks,
+        total_chunks=row.total_chunks,
+        error=row.error,
+        started_by=row.started_by,
+        servers=[
+            reindex_pb2.ModelServer(replica_id=str(each.replica_id), ready=each.ready, error=each.error)
+            for each in servers
+        ],
+    )
+    reindex.created_at.FromDatetime(row.created_at)
+    reindex.updated_at.FromDatetime(row.updated_at)
+    return reindex

@@ -6,7 +6,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from groundline.knowledge.v1 import knowledge_service_pb2_grpc
 from groundline.retrieval.v1 import retrieval_pb2_grpc
-from meshkit.models.embeddings import DEFAULT_SPEC, Embedder, open_embedder
+from meshkit.background import Background
+from meshkit.models.shelf import Shelf
 from meshkit.objects import ObjectStore, open_store
 from meshkit.postgres import Database
 from meshkit.server import Registration, Service
@@ -14,11 +15,13 @@ from svc_retrieval.bases import KnowledgeBases
 from svc_retrieval.cases import Cases
 from svc_retrieval.documents import Documents
 from svc_retrieval.evidence_cache import ConversationSearch, EvidenceCache
+from svc_retrieval.reindexing import Reindexing
 from svc_retrieval.reranking import Reranking
 from svc_retrieval.search import Search
 from svc_retrieval.servicer.knowledge import KnowledgeServicer
 from svc_retrieval.servicer.retrieval import RetrievalServicer
 from svc_retrieval.settings import RetrievalSettings
+from svc_retrieval.spaces import Spaces
 
 
 async def wire(stack: AsyncExitStack, settings: RetrievalSettings) -> Sequence[Registration]:
@@ -28,13 +31,8 @@ async def wire(stack: AsyncExitStack, settings: RetrievalSettings) -> Sequence[R
     url = with_server_settings(settings.database_url, vector_index_settings(settings.hnsw_ef_search))
     settings = settings.model_copy(update={"database_url": url})
     database = await stack.enter_async_context(Database.from_settings(settings, name="retrieval", vectors=True))
-    embedder = await open_embedder(
-        settings.embedding_model or DEFAULT_SPEC,
-        settings.home / "models",
-        workers=settings.embedding_workers,
-        intra_op_threads=settings.embedding_threads,
-    )
-    stack.push_async_callback(embedder.close)
+    shelf = await settings.open_shelf()
+    stack.push_async_callback(shelf.close)
     cache = EvidenceCache(
         ttl_s=settings.evidence_cache_ttl_s,
         most_entries=settings.evidence_cache_entries,
@@ -44,19 +42,29 @@ async def wire(stack: AsyncExitStack, settings: RetrievalSettings) -> Sequence[R
     if reranker := await settings.open_reranker():
         stack.push_async_callback(reranker.close)
         reranking = Reranking(reranker, settings.rerank_candidates, settings.rerank_deadline_s)
-    return await services(database, open_store(settings.object_store_url), embedder, cache, reranking)
+    return await services(
+        database,
+        open_store(settings.object_store_url),
+        shelf,
+        cache,
+        reranking,
+        model_check_interval_s=settings.model_check_interval_s,
+    )
 
 
 async def services(
     database: Database,
     objects: ObjectStore,
-    embedder: Embedder,
+    shelf: Shelf,
     cache: EvidenceCache,
     reranking: Reranking | None = None,
+    *,
+    model_check_interval_s: float = 2.0,
 ) -> list[Registration]:
     """Both services, ready to answer."""
-    search = Search(database, embedder, reranking=reranking)
-    await search.prepare()
+    spaces = Spaces(database, shelf, check_interval_s=model_check_interval_s)
+    await spaces.prepare()
+    search = Search(database, spaces, reranking=reranking)
     return [
         Service(
             retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
@@ -64,8 +72,14 @@ async def services(
         ),
         Service(
             knowledge_service_pb2_grpc.add_KnowledgeServiceServicer_to_server,
-            KnowledgeServicer(Documents(database, objects), Cases(database), KnowledgeBases(database)),
+            KnowledgeServicer(
+                Documents(database, objects),
+                Cases(database),
+                KnowledgeBases(database, shelf.default.name),
+                Reindexing(database, spaces),
+            ),
         ),
+        Background("models", spaces.keep),
     ]
 
 

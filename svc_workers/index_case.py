@@ -8,13 +8,13 @@ from uuid import UUID
 from groundline.commands.v1 import commands_pb2 as commands
 from meshkit import failpoints
 from meshkit.ids import new_id
-from meshkit.models.embeddings import Embedder
+from meshkit.models.shelf import Shelf
 from meshkit.objects import ObjectStore
 from meshkit.outbox import Attempt, Dead, Done, Handler, Outcome, Retry
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger
 from svc_workers import store
-from svc_workers.embedding import embed_all
+from svc_workers.embedding import ModelsChanged, PassageVectors
 from svc_workers.passages import read_case
 
 log = get_logger(__name__)
@@ -30,23 +30,28 @@ class IndexCase(Handler[commands.IndexCase]):
     type, command = "index_case", commands.IndexCase
     timeout_s, concurrency = 120.0, 2
 
-    def __init__(self, database: Database, objects: ObjectStore, embedder: Embedder) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, shelf: Shelf) -> None:
         self._db = database
         self._objects = objects
-        self._embedder = embedder
+        self._shelf = shelf
 
     async def handle(self, command: commands.IndexCase, attempt: Attempt) -> Outcome:
         """Embeds without holding anything, then writes what the case's state at that moment allows."""
-        case_id = UUID(command.case_id)
+        try:
+            return await self._index(UUID(command.case_id))
+        except ModelsChanged:
+            return Retry("the knowledge base's embedding model changed meanwhile", 0, counts=False)
+
+    async def _index(self, case_id: UUID) -> Outcome:
         async with self._db.connection() as conn:
             case = await store.load_case(conn, case_id)
         if case is None:
             return Dead("there is no such case")
         reading = await asyncio.to_thread(read_case, case.question, case.resolution, case.tags)
-        vectors = await embed_all(self._embedder, [each.matched for each in reading.passages])
-        chunks = [
-            store.Indexed(new_id(), passage, vector) for passage, vector in zip(reading.passages, vectors, strict=True)
-        ]
+        texts = [each.matched for each in reading.passages]
+        vectors = PassageVectors(self._db, self._shelf, case.knowledge_base, texts)
+        await vectors.embed()
+        chunks = [store.Indexed(new_id(), passage) for passage in reading.passages]
         doc_id = case.doc_id or new_id()
         content = case.resolution.encode()
         key = f"docs/raw/{SOURCE}/{doc_id}"
@@ -79,14 +84,14 @@ class IndexCase(Handler[commands.IndexCase]):
                 knowledge_base=case.knowledge_base,
                 groups=groups,
                 configuration=case.configuration,
-                model=self._embedder.name,
+                vectors=await vectors.needed(conn),
             )
             await store.mark_indexed(conn, kept, len(chunks))
             if failpoints.ON:
                 await failpoints.reach("worker.case.before_commit")
         if failpoints.ON:
             await failpoints.reach("worker.case.committed")
-        log.info("case_indexed", case_id=command.case_id, state=case.state, chunks=len(chunks))
+        log.info("case_indexed", case_id=str(case_id), state=case.state, chunks=len(chunks))
         return Done()
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 from groundline.commands.v1 import commands_pb2 as commands
 from meshkit import failpoints, inbox
 from meshkit.ids import new_id
-from meshkit.models.embeddings import Embedder
+from meshkit.models.shelf import Shelf
 from meshkit.objects import ObjectMissing, ObjectStore
 from meshkit.outbox import Attempt, Dead, Done, Handler, Outcome, Retry
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger
 from svc_workers import store
-from svc_workers.embedding import embed_all
+from svc_workers.embedding import ModelsChanged, PassageVectors
 from svc_workers.extraction import Unreadable
 from svc_workers.passages import Reading, read_document
 
@@ -31,10 +31,10 @@ class IngestDocument(Handler[commands.IngestDocument]):
     type, command = "ingest_document", commands.IngestDocument
     timeout_s, concurrency = 300.0, 2
 
-    def __init__(self, database: Database, objects: ObjectStore, embedder: Embedder) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, shelf: Shelf) -> None:
         self._db = database
         self._objects = objects
-        self._embedder = embedder
+        self._shelf = shelf
 
     async def handle(self, command: commands.IngestDocument, attempt: Attempt) -> Outcome:
         """Reads and embeds without holding anything, then exchanges the chunks if the version still counts."""
@@ -55,16 +55,19 @@ class IngestDocument(Handler[commands.IngestDocument]):
         except Unreadable as exc:
             await self._fail(document, attempt, str(exc))
             return Done()
-        vectors = await embed_all(self._embedder, [each.matched for each in reading.passages])
-        chunks = [
-            store.Indexed(new_id(), passage, vector) for passage, vector in zip(reading.passages, vectors, strict=True)
-        ]
-        if await self._exchange(document, reading, chunks, attempt):
-            log.info("document_indexed", doc_id=command.doc_id, version=command.version, chunks=len(chunks))
+        texts = [each.matched for each in reading.passages]
+        vectors = PassageVectors(self._db, self._shelf, document.knowledge_base, texts)
+        await vectors.embed()
+        try:
+            exchanged = await self._exchange(document, reading, vectors, attempt)
+        except ModelsChanged:
+            return Retry("the knowledge base's embedding model changed meanwhile", 0, counts=False)
+        if exchanged:
+            log.info("document_indexed", doc_id=command.doc_id, version=command.version, chunks=len(texts))
         return Done()
 
     async def _exchange(
-        self, document: store.Document, reading: Reading, chunks: list[store.Indexed], attempt: Attempt
+        self, document: store.Document, reading: Reading, vectors: PassageVectors, attempt: Attempt
     ) -> bool:
         async with self._db.transaction() as conn:
             if await store.lock_version(conn, document.doc_id) != (document.version, document.state):
@@ -77,13 +80,13 @@ class IngestDocument(Handler[commands.IngestDocument]):
             await store.replace_chunks(
                 conn,
                 document.doc_id,
-                chunks,
+                [store.Indexed(new_id(), passage) for passage in reading.passages],
                 knowledge_base=document.knowledge_base,
                 groups=document.groups,
                 configuration=document.configuration,
-                model=self._embedder.name,
+                vectors=await vectors.needed(conn),
             )
-            await store.mark_indexed(conn, document.doc_id, len(chunks))
+            await store.mark_indexed(conn, document.doc_id, len(reading.passages))
             if failpoints.ON:
                 await failpoints.reach("worker.document.before_commit")
         if failpoints.ON:

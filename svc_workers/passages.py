@@ -1,7 +1,7 @@
 """What of a document is stored: the passages, with what is shown, what is matched and what is embedded."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,12 +74,24 @@ def read_case(question: str, resolution: str, tags: Sequence[str]) -> Reading:
     # As the agent wrote it: nobody laid it out as a document.
     extracted = assemble(Block("paragraph", each.strip()) for each in _BLANK_LINES.split(resolution))
     passages = [
-        Passage(
-            each.text, "\n".join(filter(None, (each.matched, ", ".join(tags)))), each.headings, each.start, each.end
-        )
+        Passage(each.text, _with_tags(each.matched, tags), each.headings, each.start, each.end)
         for each in _passages(extracted, question)
     ]
     return _bounded(Reading(extracted, tuple(passages)))
+
+
+def matched_again(title: str, metadata: Mapping[str, Any], text: str, tags: Sequence[str] = ()) -> str:
+    """`Passage.matched` of a stored chunk: what it is embedded by. For a case, `title` is its question."""
+    question = metadata.get("question")
+    return str(question) if question else _with_tags(_matched(title, metadata.get("heading_path") or (), text), tags)
+
+
+def _matched(title: str, headings: Sequence[str], text: str) -> str:
+    return "\n".join(filter(None, (title, " > ".join(headings), text)))
+
+
+def _with_tags(matched: str, tags: Sequence[str]) -> str:
+    return "\n".join(filter(None, (matched, ", ".join(tags))))
 
 
 def _record(body: str, media_type: str, questions: Sequence[str]) -> Reading:
@@ -99,7 +111,7 @@ def _passages(extracted: Extracted, title: str) -> list[Passage]:
     return [
         Passage(
             each.text,
-            "\n".join(filter(None, (title, " > ".join(each.headings), each.text))),
+            _matched(title, each.headings, each.text),
             each.headings,
             each.start,
             each.end,

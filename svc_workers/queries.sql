@@ -101,6 +101,36 @@ WHERE doc_id = $1
 -- Makes the model known and builds its index, once.
 SELECT knowledge.register_embedding_model($1, $2)
 
+-- describe_embedding_model --
+-- How other processes find the model.
+UPDATE knowledge.embedding_models
+SET spec = $2
+WHERE name = $1 AND spec <> $2
+
+-- adopt_embedding_model --
+-- Knowledge bases that nobody has embedded yet use this model from now on.
+UPDATE knowledge.knowledge_bases
+SET embedding_model = $1
+WHERE embedding_model = ''
+
+-- lock_base --
+-- Held against a switch and the start of a reindex, until the vectors that are needed now are written.
+SELECT name
+FROM knowledge.knowledge_bases
+WHERE name = $1
+FOR NO KEY UPDATE
+
+-- needed_models --
+-- The models in which a knowledge base's passages need vectors: that in force first, then the one to come.
+SELECT n.name, coalesce(m.spec, '') AS spec
+FROM (
+    SELECT embedding_model AS name, 1 AS place FROM knowledge.knowledge_bases WHERE name = $1
+    UNION ALL
+    SELECT embedding_model, 2 FROM knowledge.reindexes WHERE knowledge_base = $1 AND state IN ('running', 'ready')
+) AS n
+LEFT JOIN knowledge.embedding_models m USING (name)
+ORDER BY n.place
+
 -- list_commands --
 -- A page of commands by id, which is by age.
 SELECT outbox_id, type, idempotency_key, ordering_key, status, attempts, next_attempt_at, created_at, last_error

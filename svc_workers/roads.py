@@ -23,6 +23,8 @@ FAMILIES: Mapping[str, str] = {
     "summarize_case": "knowledge",
     "ingest_document": "knowledge",
     "index_case": "knowledge",
+    "reindex_passages": "reindexing",
+    "drop_vectors": "reindexing",
     "publish_event": "webhooks",
     "deliver_webhook": "webhooks",
 }

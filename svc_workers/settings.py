@@ -5,11 +5,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from meshkit.config import ServiceSettings
-from meshkit.models.embeddings import DEFAULT_SPEC
+from meshkit.models.settings import EmbeddingSettings
 
 
-class WorkerSettings(ServiceSettings):
+class WorkerSettings(EmbeddingSettings):
     """Settings of `python -m svc_workers`."""
 
     database_pool_size: int = Field(default=10, ge=2, le=500)
@@ -50,8 +49,6 @@ class WorkerSettings(ServiceSettings):
     """After how many failed requests in a row an endpoint is disabled."""
     webhook_disable_after_s: float = Field(default=3600.0, ge=0, le=30 * 86400)
     """How long they must have gone on at least."""
-    embedding_model: str = DEFAULT_SPEC
-    """The embedding model's name or folder. The same for everyone who embeds or searches."""
     embedding_workers: int = Field(default=2, ge=1, le=64)
     """Passages that are embedded at a time, each on a thread of its own."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from meshkit.models.shelf import NamedModel
 from meshkit.postgres import Connection, load_queries
 from svc_workers.passages import Passage
 
@@ -80,16 +81,30 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A passage ready to be stored: its chunk's id and its vector in the embedding model's space."""
+    """A passage ready to be stored, and its chunk's id."""
 
     chunk_id: UUID
     passage: Passage
-    vector: Any
 
 
-async def register_embedding_model(conn: Connection, name: str, dimension: int) -> None:
-    """Makes `name` known. Raises asyncpg.RaiseError if it is known with another dimension."""
-    await conn.execute(_queries.register_embedding_model, name, dimension)
+async def register_embedding_model(conn: Connection, model: NamedModel, dimension: int) -> None:
+    """Makes the model known, for knowledge bases that have none yet too.
+
+    Raises asyncpg.RaiseError if it is known with another dimension.
+    """
+    await conn.execute(_queries.register_embedding_model, model.name, dimension)
+    await conn.execute(_queries.describe_embedding_model, model.name, model.spec)
+    await conn.execute(_queries.adopt_embedding_model, model.name)
+
+
+async def needed_models(conn: Connection, knowledge_base: str, *, lock: bool = False) -> list[NamedModel]:
+    """The model in force (its name is empty if nobody has said which), then the one of a reindex under way.
+
+    With `lock`, no other comes to be needed until this transaction ends.
+    """
+    if lock:
+        await conn.execute(_queries.lock_base, knowledge_base)
+    return [NamedModel(row["name"], row["spec"]) for row in await conn.fetch(_queries.needed_models, knowledge_base)]
 
 
 async def document_acls(conn: Connection, doc_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
@@ -118,9 +133,9 @@ async def replace_chunks(
     knowledge_base: str,
     groups: Sequence[str],
     configuration: str,
-    model: str,
+    vectors: Mapping[str, Sequence[Any]],
 ) -> None:
-    """Takes the document's chunks away and puts `chunks` in their place, with their vectors in `model`."""
+    """Takes the document's chunks away and puts `chunks` in their place, with their `vectors` by model."""
     # In one order: statistics are kept by the list as it is.
     acl = sorted(set(groups))
     await conn.execute(_queries.delete_chunks, doc_id)
@@ -142,7 +157,11 @@ async def replace_chunks(
         )
     await conn.executemany(
         _queries.insert_embedding,
-        [(each.chunk_id, model, each.vector, knowledge_base, acl) for each in chunks],
+        [
+            (each.chunk_id, model, vector, knowledge_base, acl)
+            for model, rows in vectors.items()
+            for each, vector in zip(chunks, rows, strict=True)
+        ],
     )
 
 

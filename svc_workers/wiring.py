@@ -16,7 +16,7 @@ from meshkit.background import Background
 from meshkit.channels import open_channel
 from meshkit.identity import ServiceToken, TokenSigner
 from meshkit.listener import Listener
-from meshkit.models.embeddings import Embedder, open_embedder
+from meshkit.models.shelf import NamedModel, Shelf
 from meshkit.objects import ObjectStore, open_store
 from meshkit.outbox import Handler, Tidying
 from meshkit.postgres import Database
@@ -27,10 +27,12 @@ from svc_workers.advance_session import AdvanceSession
 from svc_workers.audit import AuditTrail
 from svc_workers.command_log import CommandLog
 from svc_workers.create_ticket import CreateTicket
+from svc_workers.drop_vectors import DropVectors
 from svc_workers.index_case import IndexCase
 from svc_workers.ingest_document import IngestDocument
 from svc_workers.mirror_reply import MirrorReply
 from svc_workers.peers import Peers
+from svc_workers.reindex_passages import ReindexPassages
 from svc_workers.resolve_session import ResolveSession
 from svc_workers.resolve_ticket import ResolveTicket
 from svc_workers.roads import open_road
@@ -67,13 +69,12 @@ async def wire_knowledge(stack: AsyncExitStack, settings: WorkerSettings) -> Seq
     """Documents and cases. Raises ValueError if a needed setting is missing."""
     database = await stack.enter_async_context(Database.from_settings(settings, name=KNOWLEDGE, vectors=True))
     peers = await _open_peers(stack, settings, KNOWLEDGE)
-    embedder = await open_embedder(
-        settings.embedding_model, settings.home / "models", workers=settings.embedding_workers
-    )
-    stack.push_async_callback(embedder.close)
-    async with database.connection() as conn:
-        await store.register_embedding_model(conn, embedder.name, embedder.dimension)
-    handlers = knowledge_handlers(peers, database, open_store(settings.object_store_url), embedder)
+    shelf = await settings.open_shelf()
+    stack.push_async_callback(shelf.close)
+    async with database.transaction() as conn:
+        own = NamedModel(shelf.default.name, shelf.spec)
+        await store.register_embedding_model(conn, own, shelf.default.dimension)
+    handlers = knowledge_handlers(peers, database, open_store(settings.object_store_url), shelf)
     return open_road(database, handlers, settings, KNOWLEDGE).backgrounds
 
 
@@ -90,14 +91,14 @@ def delivery_handlers(peers: Peers) -> list[Handler[Any]]:
     ]
 
 
-def knowledge_handlers(
-    peers: Peers, database: Database, objects: ObjectStore, embedder: Embedder
-) -> list[Handler[Any]]:
+def knowledge_handlers(peers: Peers, database: Database, objects: ObjectStore, shelf: Shelf) -> list[Handler[Any]]:
     """The jobs of `knowledge`."""
     return [
         SummarizeCase(peers, database),
-        IngestDocument(database, objects, embedder),
-        IndexCase(database, objects, embedder),
+        IngestDocument(database, objects, shelf),
+        IndexCase(database, objects, shelf),
+        ReindexPassages(database, shelf),
+        DropVectors(database, shelf),
     ]
 
 

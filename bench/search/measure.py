@@ -14,10 +14,12 @@ from bench.report import Table
 from bench.search.stored import MODEL, SETTINGS, Stored, on_one_core, search_server, stored
 from bench.search.synthetic import DIMENSION, DOCUMENTATION, VISIBLE, Question, Synthetic
 from bench.side_by_side import Say
+from meshkit.models.shelf import Shelf
 from meshkit.models.vectors import Vectors
 from meshkit.postgres import Database
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.search import Search
+from svc_retrieval.spaces import Spaces
 from svc_retrieval.store.search import VectorSpace, by_words
 
 NAME = "search"
@@ -89,7 +91,7 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question]) -> Cel
         ranking = Ranking()
         everything = replace(ranking, read_all_below=EVERYTHING)
         space = VectorSpace(MODEL, DIMENSION)
-        search = Search(database, _Given(asked), ranking)
+        search = Search(database, Spaces(database, Shelf(_Given(asked))), ranking)
 
         async def lexical(question: Question, how: Ranking = ranking) -> dict[UUID, float]:
             async with database.connection() as conn:

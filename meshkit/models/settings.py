@@ -6,12 +6,17 @@ from meshkit.config import ServiceSettings
 from meshkit.models.chat import ChatModel
 from meshkit.models.embeddings import DEFAULT_SPEC, Embedder, open_embedder
 from meshkit.models.endpoint import Endpoint
+from meshkit.models.errors import ModelCorrupt
 from meshkit.models.openai_chat import OpenAIChat
 from meshkit.models.reranking import Reranker, open_reranker
+from meshkit.models.shelf import Shelf
+
+ENDPOINT_PREFIX = "endpoint:"
 
 
 class EmbeddingSettings(ServiceSettings):
-    """Processes that write vectors and those that search them must be told the same."""
+    """Processes that write vectors and those that search them must be told the same. Knowledge bases that are made use
+    this model; to move one that is there into another, `groundline reindex`."""
 
     embedding_model: str = DEFAULT_SPEC
     """The model that ships, a folder with an ONNX model, or the model's name at `embedding_base_url`."""
@@ -27,10 +32,17 @@ class EmbeddingSettings(ServiceSettings):
     embedding_deadline_s: float = Field(default=30.0, gt=0, le=600)
     """How long the server may take for a request."""
 
-    async def open_embedder(self) -> Embedder:
-        """The configured embedder; raises as `embeddings.open_embedder`."""
+    async def open_embedder(self, spec: str | None = None) -> Embedder:
+        """The configured embedder, or the one that `spec` names; raises as `embeddings.open_embedder`.
+
+        `endpoint:` before a model's name asks for it at `embedding_base_url`, whatever else is configured.
+        """
+        spec = self.embedding_model if spec is None else spec
+        remote = spec.startswith(ENDPOINT_PREFIX)
         endpoint = None
-        if self.embedding_base_url:
+        if remote and not self.embedding_base_url:
+            raise ModelCorrupt(f"{spec!r} needs an embedding server, and none is configured")
+        if remote or (self.embedding_base_url and spec == self.embedding_model):
             # 64 texts of 2,000 numbers each, written out.
             endpoint = Endpoint(
                 self.embedding_base_url,
@@ -39,13 +51,19 @@ class EmbeddingSettings(ServiceSettings):
                 max_response_bytes=16 * 1024 * 1024,
             )
         return await open_embedder(
-            self.embedding_model,
+            spec.removeprefix(ENDPOINT_PREFIX),
             self.home / "models",
             workers=self.embedding_workers,
             intra_op_threads=self.embedding_threads,
             endpoint=endpoint,
             dimension=self.embedding_dimension,
         )
+
+    async def open_shelf(self) -> Shelf:
+        """The configured embedder, loaded, on a shelf that opens others when they are asked for."""
+        local = not self.embedding_base_url or self.embedding_model.startswith(ENDPOINT_PREFIX)
+        spec = self.embedding_model if local else ENDPOINT_PREFIX + self.embedding_model
+        return Shelf(await self.open_embedder(), spec, self.open_embedder)
 
 
 class RerankSettings(ServiceSettings):

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from groundline.knowledge.v1 import knowledge_service_pb2 as pb
 from groundline.knowledge.v1 import knowledge_service_pb2_grpc
+from groundline.knowledge.v1 import reindex_pb2 as rx
 from groundline.options.v1 import access_pb2
 from meshkit.call import current_principal
 from meshkit.errors import FieldViolation, InvalidRequest
@@ -20,6 +21,7 @@ from svc_retrieval.bases import DEFAULT_KNOWLEDGE_BASE, KnowledgeBases
 from svc_retrieval.cases import Cases
 from svc_retrieval.documents import Documents
 from svc_retrieval.properties import Submission
+from svc_retrieval.reindexing import Reindexing
 from svc_retrieval.store.cases import NewCase
 from svc_retrieval.store.requests import Request
 from svc_retrieval.translate import (
@@ -28,16 +30,18 @@ from svc_retrieval.translate import (
     base_to_proto,
     case_to_proto,
     document_to_proto,
+    reindex_to_proto,
 )
 
 
 class KnowledgeServicer(knowledge_service_pb2_grpc.KnowledgeServiceServicer):
     """Knowledge in and out."""
 
-    def __init__(self, documents: Documents, cases: Cases, bases: KnowledgeBases) -> None:
+    def __init__(self, documents: Documents, cases: Cases, bases: KnowledgeBases, reindexing: Reindexing) -> None:
         self._documents = documents
         self._cases = cases
         self._bases = bases
+        self._reindexing = reindexing
 
     async def CreateDocument(self, request: pb.CreateDocumentRequest, context: Any) -> pb.CreateDocumentResponse:
         document, changed = await self._documents.create(_submission(request), _request("CreateDocument", request))
@@ -113,6 +117,39 @@ class KnowledgeServicer(knowledge_service_pb2_grpc.KnowledgeServiceServicer):
     async def RejectCase(self, request: pb.RejectCaseRequest, context: Any) -> pb.RejectCaseResponse:
         case = await self._cases.reject(UUID(request.case_id), current_principal().subject)
         return pb.RejectCaseResponse(case=case_to_proto(case))
+
+    async def StartReindex(self, request: rx.StartReindexRequest, context: Any) -> rx.StartReindexResponse:
+        base = request.knowledge_base or DEFAULT_KNOWLEDGE_BASE
+        row = await self._reindexing.start(base, request.model, current_principal().subject)
+        return rx.StartReindexResponse(reindex=reindex_to_proto(row))
+
+    async def GetReindex(self, request: rx.GetReindexRequest, context: Any) -> rx.GetReindexResponse:
+        row, servers = await self._reindexing.read(UUID(request.reindex_id))
+        return rx.GetReindexResponse(reindex=reindex_to_proto(row, servers))
+
+    async def ListReindexes(self, request: rx.ListReindexesRequest, context: Any) -> rx.ListReindexesResponse:
+        filters = ("reindexes", request.knowledge_base)
+        (before,) = decode_token(request.page_token, filters=filters, kinds=(UUID,)) or (None,)
+        size = page_size(request.page_size)
+        rows = await self._reindexing.page(knowledge_base=request.knowledge_base or None, before=before, limit=size + 1)
+        return rx.ListReindexesResponse(
+            reindexes=[reindex_to_proto(row) for row in rows[:size]],
+            next_page_token=encode_token((rows[size - 1].reindex_id,), filters=filters) if len(rows) > size else "",
+        )
+
+    async def SwitchReindex(self, request: rx.SwitchReindexRequest, context: Any) -> rx.SwitchReindexResponse:
+        row = await self._reindexing.switch(UUID(request.reindex_id))
+        return rx.SwitchReindexResponse(reindex=reindex_to_proto(row))
+
+    async def AbortReindex(self, request: rx.AbortReindexRequest, context: Any) -> rx.AbortReindexResponse:
+        row = await self._reindexing.abort(UUID(request.reindex_id))
+        return rx.AbortReindexResponse(reindex=reindex_to_proto(row))
+
+    async def DropFormerVectors(
+        self, request: rx.DropFormerVectorsRequest, context: Any
+    ) -> rx.DropFormerVectorsResponse:
+        former = await self._reindexing.drop_former(request.knowledge_base)
+        return rx.DropFormerVectorsResponse(embedding_models=list(former), vector_count=sum(former.values()))
 
 
 def _submission(request: pb.CreateDocumentRequest) -> Submission:

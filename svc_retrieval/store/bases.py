@@ -19,11 +19,12 @@ class BaseRow:
     created_at: datetime
     chunk_count: int
     document_count: int
+    embedding_model: str
 
 
-async def insert_base(conn: Connection, name: str, display_name: str) -> bool:
+async def insert_base(conn: Connection, name: str, display_name: str, embedding_model: str) -> bool:
     """False if the name is taken."""
-    return await conn.fetchval(_queries.insert_base, name, display_name) is not None
+    return await conn.fetchval(_queries.insert_base, name, display_name, embedding_model) is not None
 
 
 async def base_exists(conn: Connection, name: str) -> bool:

@@ -1,6 +1,6 @@
 -- insert_base --
 -- A new knowledge base; no row if the name is taken.
-insert into knowledge.knowledge_bases (name, display_name) values ($1, $2)
+insert into knowledge.knowledge_bases (name, display_name, embedding_model) values ($1, $2, $3)
 on conflict on constraint knowledge_bases_pkey do nothing
 returning name
 
@@ -11,7 +11,7 @@ select exists (select from knowledge.knowledge_bases where name = $1)
 -- read_bases --
 -- A page of knowledge bases by name, with what the caller may read in them.
 -- $1 sees everything, $2 groups, $3 one name, $4 after this name, $5 rows.
-select b.name, b.display_name, b.created_at,
+select b.name, b.display_name, b.created_at, b.embedding_model,
     (select coalesce(sum(s.chunk_count), 0)::bigint
      from knowledge.corpus_stats s
      where s.knowledge_base = b.name and ($1::boolean or s.acl && $2::text[])) as chunk_count,

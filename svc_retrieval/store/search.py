@@ -55,14 +55,9 @@ class VectorSpace:
     """The statements for the vectors of one embedding model. Raises ValueError for a name that is no model's."""
 
     def __init__(self, model: str, dimension: int) -> None:
-        if not _MODEL_NAME.fullmatch(model):
-            raise ValueError(f"{model!r} can't be the name of an embedding model")
+        check_name(model)
         self.model = model
         self.dimension = dimension
-
-    async def register(self, conn: Connection) -> None:
-        """Makes the model known; the first time, its index is built."""
-        await conn.execute(_queries.register_model, self.model, self.dimension)
 
     async def nearest(
         self,
@@ -121,6 +116,12 @@ class VectorSpace:
         """A statement for this model."""
         # Literals, or the planner could not prove that the model's partial index serves. The name was checked.
         return _queries[name].replace("{model}", f"'{self.model}'").replace("{dimension}", str(self.dimension))
+
+
+def check_name(model: str) -> None:
+    """Raises ValueError for what can't be the name of an embedding model: it stands in statements as a literal."""
+    if not _MODEL_NAME.fullmatch(model):
+        raise ValueError(f"{model!r} can't be the name of an embedding model")
 
 
 async def by_words(

@@ -181,7 +181,3 @@ left join lateral (
 ) as successor on true
 where chunk.chunk_id = any ($1::uuid[]) and chunk.knowledge_base = $2 and chunk.acl && $3::text[]
     and document.state <> 'deleted'
-
--- register_model --
--- Makes the model known and builds its index, the first time.
-select knowledge.register_embedding_model($1, $2)

@@ -14,13 +14,13 @@ import grpc
 import numpy as np
 from google.protobuf import json_format
 
-from groundline.commands.v1 import commands_pb2
 from groundline.knowledge.v1 import knowledge_service_pb2 as kb
 from groundline.knowledge.v1 import knowledge_service_pb2_grpc
 from groundline.retrieval.v1 import evidence_pb2, retrieval_pb2, retrieval_pb2_grpc
 from meshkit import testing
 from meshkit.channels import open_channel
 from meshkit.identity import role_from_name
+from meshkit.models.shelf import Shelf
 from meshkit.models.vectors import Vectors, normalised
 from meshkit.objects import ObjectStore, open_store
 from meshkit.outbox import Attempt, Done
@@ -28,8 +28,10 @@ from meshkit.postgres import Database
 from svc_retrieval.evidence_cache import EvidenceCache
 from svc_retrieval.reranking import Reranking
 from svc_retrieval.wiring import services, vector_index_settings, with_server_settings
+from svc_workers.drop_vectors import DropVectors
 from svc_workers.index_case import IndexCase
 from svc_workers.ingest_document import IngestDocument
+from svc_workers.reindex_passages import ReindexPassages
 
 SERVICES = (
     retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"],
@@ -80,7 +82,7 @@ class KnowledgeDesk:
     def __init__(self, served: testing.Served, owner: Any, handlers: dict[str, Any]) -> None:
         self.served = served
         self.owner = owner
-        self._handlers = handlers
+        self.handlers = handlers
         self._stack = AsyncExitStack()
 
     async def caller(self, role: str, *groups: str) -> Caller:
@@ -98,7 +100,7 @@ class KnowledgeDesk:
             "where status = 'pending' order by outbox_id"
         )
         for row in rows:
-            handler = self._handlers[row["type"]]
+            handler = self.handlers[row["type"]]
             command = json_format.Parse(row["payload"], handler.command())
             outcome = await handler.handle(command, Attempt(row["outbox_id"], row["idempotency_key"], 1, 10))
             assert outcome == Done(), outcome
@@ -113,19 +115,23 @@ class KnowledgeDesk:
 
 @asynccontextmanager
 async def open_desk(
-    database_url: str, keys: testing.Keys, folder: Path, reranking: Reranking | None = None
+    database_url: str,
+    keys: testing.Keys,
+    folder: Path,
+    reranking: Reranking | None = None,
+    shelf: Shelf | None = None,
 ) -> AsyncIterator[KnowledgeDesk]:
-    embedder, objects = WordEmbedder(), open_store(f"file://{folder}/objects")
+    objects = open_store(f"file://{folder}/objects")
     async with AsyncExitStack() as stack:
         retrieval = await _database(stack, database_url, "groundline_retrieval")
         workers = await _database(stack, database_url, "groundline_workers")
-        registrations = await services(
-            retrieval, objects, embedder, EvidenceCache(ttl_s=30, most_entries=100, most_bytes=2**20), reranking
-        )
+        shelf = shelf or Shelf(WordEmbedder())
+        cache = EvidenceCache(ttl_s=30, most_entries=100, most_bytes=2**20)
+        registrations = await services(retrieval, objects, shelf, cache, reranking, model_check_interval_s=0.1)
         served = await stack.enter_async_context(testing.serve(*registrations, keys=keys))
         owner = await asyncpg.connect(database_url)
         stack.push_async_callback(owner.close)
-        desk = KnowledgeDesk(served, owner, _handlers(workers, objects, embedder))
+        desk = KnowledgeDesk(served, owner, _handlers(workers, objects, shelf))
         stack.push_async_callback(desk.close)
         yield desk
 
@@ -138,7 +144,11 @@ async def _database(stack: AsyncExitStack, url: str, role: str) -> Database:
     return database
 
 
-def _handlers(database: Database, objects: ObjectStore, embedder: WordEmbedder) -> dict[str, Any]:
-    found = (IngestDocument(database, objects, embedder), IndexCase(database, objects, embedder))
-    assert {each.command for each in found} <= {commands_pb2.IngestDocument, commands_pb2.IndexCase}
+def _handlers(database: Database, objects: ObjectStore, shelf: Shelf) -> dict[str, Any]:
+    found = (
+        IngestDocument(database, objects, shelf),
+        IndexCase(database, objects, shelf),
+        ReindexPassages(database, shelf),
+        DropVectors(database, shelf),
+    )
     return {each.type: each for each in found}

@@ -36,6 +36,8 @@ class Command(_message.Message):
     INDEX_CASE_FIELD_NUMBER: _builtins.int
     PUBLISH_EVENT_FIELD_NUMBER: _builtins.int
     DELIVER_WEBHOOK_FIELD_NUMBER: _builtins.int
+    REINDEX_PASSAGES_FIELD_NUMBER: _builtins.int
+    DROP_VECTORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def advance_session(self) -> Global___AdvanceSession:
         """Handle what a customer has said."""
@@ -84,6 +86,14 @@ class Command(_message.Message):
     def deliver_webhook(self) -> Global___DeliverWebhook:
         """Send one event to one endpoint."""
 
+    @_builtins.property
+    def reindex_passages(self) -> Global___ReindexPassages:
+        """Embed a part of a knowledge base in another model."""
+
+    @_builtins.property
+    def drop_vectors(self) -> Global___DropVectors:
+        """Delete the vectors of models that a knowledge base is not searched with any more."""
+
     def __init__(
         self,
         *,
@@ -99,12 +109,14 @@ class Command(_message.Message):
         index_case: Global___IndexCase | None = ...,
         publish_event: Global___PublishEvent | None = ...,
         deliver_webhook: Global___DeliverWebhook | None = ...,
+        reindex_passages: Global___ReindexPassages | None = ...,
+        drop_vectors: Global___DropVectors | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "deliver_webhook", b"deliver_webhook", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "publish_event", b"publish_event", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "deliver_webhook", b"deliver_webhook", "drop_vectors", b"drop_vectors", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "publish_event", b"publish_event", "reindex_passages", b"reindex_passages", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "deliver_webhook", b"deliver_webhook", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "publish_event", b"publish_event", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_ticket_comment", b"add_ticket_comment", "advance_session", b"advance_session", "command", b"command", "create_ticket", b"create_ticket", "deliver_webhook", b"deliver_webhook", "drop_vectors", b"drop_vectors", "index_case", b"index_case", "ingest_document", b"ingest_document", "mirror_reply", b"mirror_reply", "publish_event", b"publish_event", "reindex_passages", b"reindex_passages", "resolve_session", b"resolve_session", "resolve_ticket", b"resolve_ticket", "summarize_case", b"summarize_case", "take_over_session", b"take_over_session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["advance_session", "create_ticket", "add_ticket_comment", "mirror_reply", "resolve_session", "resolve_ticket", "take_over_session", "summarize_case", "ingest_document", "index_case", "publish_event", "deliver_webhook"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["advance_session", "create_ticket", "add_ticket_comment", "mirror_reply", "resolve_session", "resolve_ticket", "take_over_session", "summarize_case", "ingest_document", "index_case", "publish_event", "deliver_webhook", "reindex_passages", "drop_vectors"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -439,3 +451,53 @@ class DeliverWebhook(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliverWebhook: _TypeAlias = DeliverWebhook  # noqa: Y015
+
+@_typing.final
+class ReindexPassages(_message.Message):
+    """Embed passages in the model of a reindex, batch by batch, each committed with the place up to which it has come; after a
+    while the next command goes on. Key: `reindex:`, the reindex's id and the command's number in it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REINDEX_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    reindex_id: _builtins.str
+    """The reindex (UUID)."""
+    step: _builtins.int
+    """The number of this command, from 1; another than the reindex has by now is left alone."""
+    def __init__(
+        self,
+        *,
+        reindex_id: _builtins.str = ...,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reindex_id", b"reindex_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReindexPassages: _TypeAlias = ReindexPassages  # noqa: Y015
+
+@_typing.final
+class DropVectors(_message.Message):
+    """Delete the vectors of models that are neither in force nor being embedded, as it is by then. Key: `drop-vectors:` and an id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWLEDGE_BASE_FIELD_NUMBER: _builtins.int
+    knowledge_base: _builtins.str
+    """The knowledge base."""
+    def __init__(
+        self,
+        *,
+        knowledge_base: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["knowledge_base", b"knowledge_base"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropVectors: _TypeAlias = DropVectors  # noqa: Y015

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*groundline/knowledge/v1/error_reason.proto\x12\x17groundline.knowledge.v1*\x92\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_DOCUMENT_NOT_FOUND\x10\x01\x12)\n%ERROR_REASON_KNOWLEDGE_BASE_NOT_FOUND\x10\x02\x12\'\n#ERROR_REASON_MEDIA_TYPE_UNSUPPORTED\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_CASE_NOT_FOUND\x10\x04\x12#\n\x1f\x45RROR_REASON_CASE_STATE_INVALID\x10\x05\x12&\n\"ERROR_REASON_KNOWLEDGE_BASE_EXISTS\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*groundline/knowledge/v1/error_reason.proto\x12\x17groundline.knowledge.v1*\x85\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12#\n\x1f\x45RROR_REASON_DOCUMENT_NOT_FOUND\x10\x01\x12)\n%ERROR_REASON_KNOWLEDGE_BASE_NOT_FOUND\x10\x02\x12\'\n#ERROR_REASON_MEDIA_TYPE_UNSUPPORTED\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_CASE_NOT_FOUND\x10\x04\x12#\n\x1f\x45RROR_REASON_CASE_STATE_INVALID\x10\x05\x12&\n\"ERROR_REASON_KNOWLEDGE_BASE_EXISTS\x10\x06\x12)\n%ERROR_REASON_EMBEDDING_MODEL_UNUSABLE\x10\x07\x12)\n%ERROR_REASON_EMBEDDING_MODEL_IN_FORCE\x10\x08\x12\"\n\x1e\x45RROR_REASON_REINDEX_UNDER_WAY\x10\t\x12\"\n\x1e\x45RROR_REASON_REINDEX_NOT_FOUND\x10\n\x12&\n\"ERROR_REASON_REINDEX_STATE_INVALID\x10\x0b\x12+\n\'ERROR_REASON_EMBEDDING_MODEL_NOT_SERVED\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'groundline.knowledge.v1.err
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=72
-  _globals['_ERRORREASON']._serialized_end=346
+  _globals['_ERRORREASON']._serialized_end=589
 # @@protoc_insertion_point(module_scope)

@@ -36,6 +36,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The case was rejected before. Metadata: case_id, state."""
     ERROR_REASON_KNOWLEDGE_BASE_EXISTS: _ErrorReason.ValueType  # 6
     """ALREADY_EXISTS. There is a knowledge base of that name. Metadata: knowledge_base."""
+    ERROR_REASON_EMBEDDING_MODEL_UNUSABLE: _ErrorReason.ValueType  # 7
+    """FAILED_PRECONDITION. The embedding model can't be used: its files are missing or damaged, its server does not
+    answer, or its vectors are too long. Metadata: model, detail.
+    """
+    ERROR_REASON_EMBEDDING_MODEL_IN_FORCE: _ErrorReason.ValueType  # 8
+    """FAILED_PRECONDITION. The knowledge base is searched with this model already. Metadata: knowledge_base, model."""
+    ERROR_REASON_REINDEX_UNDER_WAY: _ErrorReason.ValueType  # 9
+    """FAILED_PRECONDITION. Another reindex of the knowledge base is not over. Metadata: knowledge_base, reindex_id, model."""
+    ERROR_REASON_REINDEX_NOT_FOUND: _ErrorReason.ValueType  # 10
+    """NOT_FOUND. There is no such reindex. Metadata: reindex_id."""
+    ERROR_REASON_REINDEX_STATE_INVALID: _ErrorReason.ValueType  # 11
+    """FAILED_PRECONDITION. The reindex is not in a state in which this can be done. Metadata: reindex_id, state."""
+    ERROR_REASON_EMBEDDING_MODEL_NOT_SERVED: _ErrorReason.ValueType  # 12
+    """FAILED_PRECONDITION. A replica of retrieval can't search in the new model, or has not said yet that it can.
+    Metadata: reindex_id, model, replica_id, detail.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call on knowledge was refused."""
@@ -54,4 +70,20 @@ ERROR_REASON_CASE_STATE_INVALID: ErrorReason.ValueType  # 5
 """FAILED_PRECONDITION. The case was rejected before. Metadata: case_id, state."""
 ERROR_REASON_KNOWLEDGE_BASE_EXISTS: ErrorReason.ValueType  # 6
 """ALREADY_EXISTS. There is a knowledge base of that name. Metadata: knowledge_base."""
+ERROR_REASON_EMBEDDING_MODEL_UNUSABLE: ErrorReason.ValueType  # 7
+"""FAILED_PRECONDITION. The embedding model can't be used: its files are missing or damaged, its server does not
+answer, or its vectors are too long. Metadata: model, detail.
+"""
+ERROR_REASON_EMBEDDING_MODEL_IN_FORCE: ErrorReason.ValueType  # 8
+"""FAILED_PRECONDITION. The knowledge base is searched with this model already. Metadata: knowledge_base, model."""
+ERROR_REASON_REINDEX_UNDER_WAY: ErrorReason.ValueType  # 9
+"""FAILED_PRECONDITION. Another reindex of the knowledge base is not over. Metadata: knowledge_base, reindex_id, model."""
+ERROR_REASON_REINDEX_NOT_FOUND: ErrorReason.ValueType  # 10
+"""NOT_FOUND. There is no such reindex. Metadata: reindex_id."""
+ERROR_REASON_REINDEX_STATE_INVALID: ErrorReason.ValueType  # 11
+"""FAILED_PRECONDITION. The reindex is not in a state in which this can be done. Metadata: reindex_id, state."""
+ERROR_REASON_EMBEDDING_MODEL_NOT_SERVED: ErrorReason.ValueType  # 12
+"""FAILED_PRECONDITION. A replica of retrieval can't search in the new model, or has not said yet that it can.
+Metadata: reindex_id, model, replica_id, detail.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -119,6 +119,7 @@ class KnowledgeBase(_message.Message):
     CHUNK_COUNT_FIELD_NUMBER: _builtins.int
     DOCUMENT_COUNT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name: lower-case letters, digits and `-`."""
     display_name: _builtins.str
@@ -127,6 +128,10 @@ class KnowledgeBase(_message.Message):
     """Searchable chunks that the caller may read."""
     document_count: _builtins.int
     """Documents that are not deleted and that the caller may read."""
+    embedding_model: _builtins.str
+    """The embedding model that it is searched with, under the name by which its vectors are stored; empty while no
+    process that embeds has started yet.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -139,10 +144,11 @@ class KnowledgeBase(_message.Message):
         chunk_count: _builtins.int = ...,
         document_count: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        embedding_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "created_at", b"created_at", "display_name", b"display_name", "document_count", b"document_count", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "created_at", b"created_at", "display_name", b"display_name", "document_count", b"document_count", "embedding_model", b"embedding_model", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from groundline.knowledge.v1 import knowledge_service_pb2 as groundline_dot_knowledge_dot_v1_dot_knowledge__service__pb2
+from groundline.knowledge.v1 import reindex_pb2 as groundline_dot_knowledge_dot_v1_dot_reindex__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -89,6 +90,36 @@ class KnowledgeServiceStub:
                 '/groundline.knowledge.v1.KnowledgeService/RejectCase',
                 request_serializer=groundline_dot_knowledge_dot_v1_dot_knowledge__service__pb2.RejectCaseRequest.SerializeToString,
                 response_deserializer=groundline_dot_knowledge_dot_v1_dot_knowledge__service__pb2.RejectCaseResponse.FromString,
+                _registered_method=True)
+        self.StartReindex = channel.unary_unary(
+                '/groundline.knowledge.v1.KnowledgeService/StartReindex',
+                request_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.StartReindexRequest.SerializeToString,
+                response_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.StartReindexResponse.FromString,
+                _registered_method=True)
+        self.GetReindex = channel.unary_unary(
+                '/groundline.knowledge.v1.KnowledgeService/GetReindex',
+                request_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.GetReindexRequest.SerializeToString,
+                response_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.GetReindexResponse.FromString,
+                _registered_method=True)
+        self.ListReindexes = channel.unary_unary(
+                '/groundline.knowledge.v1.KnowledgeService/ListReindexes',
+                request_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.ListReindexesRequest.SerializeToString,
+                response_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.ListReindexesResponse.FromString,
+                _registered_method=True)
+        self.SwitchReindex = channel.unary_unary(
+                '/groundline.knowledge.v1.KnowledgeService/SwitchReindex',
+                request_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.SwitchReindexRequest.SerializeToString,
+                response_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.SwitchReindexResponse.FromString,
+                _registered_method=True)
+        self.AbortReindex = channel.unary_unary(
+                '/groundline.knowledge.v1.KnowledgeService/AbortReindex',
+                request_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.AbortReindexRequest.SerializeToString,
+                response_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.AbortReindexResponse.FromString,
+                _registered_method=True)
+        self.DropFormerVectors = channel.unary_unary(
+                '/groundline.knowledge.v1.KnowledgeService/DropFormerVectors',
+                request_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.DropFormerVectorsRequest.SerializeToString,
+                response_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.DropFormerVectorsResponse.FromString,
                 _registered_method=True)
 
 
@@ -178,6 +209,58 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartReindex(self, request, context):
+        """Has a knowledge base embedded in another model, beside the index that serves; answers as soon as the work is written
+        down. Started again with the model of one that is not over, it answers with that one; one that failed goes on.
+        Fails with KNOWLEDGE_BASE_NOT_FOUND (NOT_FOUND), EMBEDDING_MODEL_UNUSABLE, EMBEDDING_MODEL_IN_FORCE,
+        REINDEX_UNDER_WAY (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReindex(self, request, context):
+        """Reads how far a reindex has come. Fails with REINDEX_NOT_FOUND (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReindexes(self, request, context):
+        """Lists reindexes, newest first. Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchReindex(self, request, context):
+        """Has searches use the new model, from one moment to the next: each search finds in one model alone. The former one's
+        vectors stay. Switching a switched one changes nothing. Fails with REINDEX_NOT_FOUND (NOT_FOUND),
+        REINDEX_STATE_INVALID (FAILED_PRECONDITION) unless it is READY, EMBEDDING_MODEL_NOT_SERVED (FAILED_PRECONDITION)
+        unless every replica of retrieval has loaded the model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AbortReindex(self, request, context):
+        """Gives a reindex up; searches go on with the former model, and what was embedded stays until it is dropped. Aborting an
+        aborted one changes nothing. Fails with REINDEX_NOT_FOUND (NOT_FOUND), REINDEX_STATE_INVALID (FAILED_PRECONDITION)
+        once it is switched.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropFormerVectors(self, request, context):
+        """Has the vectors of a knowledge base deleted that belong neither to the model in force nor to a reindex that is not
+        over; a model without any vectors loses its index. Begins half a minute later, when no search that began before
+        a switch is under way any more. Fails with KNOWLEDGE_BASE_NOT_FOUND (NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KnowledgeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -235,6 +318,36 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     servicer.RejectCase,
                     request_deserializer=groundline_dot_knowledge_dot_v1_dot_knowledge__service__pb2.RejectCaseRequest.FromString,
                     response_serializer=groundline_dot_knowledge_dot_v1_dot_knowledge__service__pb2.RejectCaseResponse.SerializeToString,
+            ),
+            'StartReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartReindex,
+                    request_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.StartReindexRequest.FromString,
+                    response_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.StartReindexResponse.SerializeToString,
+            ),
+            'GetReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReindex,
+                    request_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.GetReindexRequest.FromString,
+                    response_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.GetReindexResponse.SerializeToString,
+            ),
+            'ListReindexes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReindexes,
+                    request_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.ListReindexesRequest.FromString,
+                    response_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.ListReindexesResponse.SerializeToString,
+            ),
+            'SwitchReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchReindex,
+                    request_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.SwitchReindexRequest.FromString,
+                    response_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.SwitchReindexResponse.SerializeToString,
+            ),
+            'AbortReindex': grpc.unary_unary_rpc_method_handler(
+                    servicer.AbortReindex,
+                    request_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.AbortReindexRequest.FromString,
+                    response_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.AbortReindexResponse.SerializeToString,
+            ),
+            'DropFormerVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropFormerVectors,
+                    request_deserializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.DropFormerVectorsRequest.FromString,
+                    response_serializer=groundline_dot_knowledge_dot_v1_dot_reindex__pb2.DropFormerVectorsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -535,6 +648,168 @@ class KnowledgeService:
             '/groundline.knowledge.v1.KnowledgeService/RejectCase',
             groundline_dot_knowledge_dot_v1_dot_knowledge__service__pb2.RejectCaseRequest.SerializeToString,
             groundline_dot_knowledge_dot_v1_dot_knowledge__service__pb2.RejectCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.knowledge.v1.KnowledgeService/StartReindex',
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.StartReindexRequest.SerializeToString,
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.StartReindexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.knowledge.v1.KnowledgeService/GetReindex',
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.GetReindexRequest.SerializeToString,
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.GetReindexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReindexes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.knowledge.v1.KnowledgeService/ListReindexes',
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.ListReindexesRequest.SerializeToString,
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.ListReindexesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.knowledge.v1.KnowledgeService/SwitchReindex',
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.SwitchReindexRequest.SerializeToString,
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.SwitchReindexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AbortReindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.knowledge.v1.KnowledgeService/AbortReindex',
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.AbortReindexRequest.SerializeToString,
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.AbortReindexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropFormerVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.knowledge.v1.KnowledgeService/DropFormerVectors',
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.DropFormerVectorsRequest.SerializeToString,
+            groundline_dot_knowledge_dot_v1_dot_reindex__pb2.DropFormerVectorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ Knowledge in and out."""
 
 from collections import abc as _abc
 from groundline.knowledge.v1 import knowledge_service_pb2 as _knowledge_service_pb2
+from groundline.knowledge.v1 import reindex_pb2 as _reindex_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 
@@ -46,6 +47,32 @@ class KnowledgeServiceStub:
     RejectCase: _aio.UnaryUnaryMultiCallable[_knowledge_service_pb2.RejectCaseRequest, _knowledge_service_pb2.RejectCaseResponse]
     """Keeps everybody from being answered from a case, also if it was approved before. Rejecting a rejected one changes
     nothing. Fails with CASE_NOT_FOUND (NOT_FOUND).
+    """
+    StartReindex: _aio.UnaryUnaryMultiCallable[_reindex_pb2.StartReindexRequest, _reindex_pb2.StartReindexResponse]
+    """Has a knowledge base embedded in another model, beside the index that serves; answers as soon as the work is written
+    down. Started again with the model of one that is not over, it answers with that one; one that failed goes on.
+    Fails with KNOWLEDGE_BASE_NOT_FOUND (NOT_FOUND), EMBEDDING_MODEL_UNUSABLE, EMBEDDING_MODEL_IN_FORCE,
+    REINDEX_UNDER_WAY (FAILED_PRECONDITION).
+    """
+    GetReindex: _aio.UnaryUnaryMultiCallable[_reindex_pb2.GetReindexRequest, _reindex_pb2.GetReindexResponse]
+    """Reads how far a reindex has come. Fails with REINDEX_NOT_FOUND (NOT_FOUND)."""
+    ListReindexes: _aio.UnaryUnaryMultiCallable[_reindex_pb2.ListReindexesRequest, _reindex_pb2.ListReindexesResponse]
+    """Lists reindexes, newest first. Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT)."""
+    SwitchReindex: _aio.UnaryUnaryMultiCallable[_reindex_pb2.SwitchReindexRequest, _reindex_pb2.SwitchReindexResponse]
+    """Has searches use the new model, from one moment to the next: each search finds in one model alone. The former one's
+    vectors stay. Switching a switched one changes nothing. Fails with REINDEX_NOT_FOUND (NOT_FOUND),
+    REINDEX_STATE_INVALID (FAILED_PRECONDITION) unless it is READY, EMBEDDING_MODEL_NOT_SERVED (FAILED_PRECONDITION)
+    unless every replica of retrieval has loaded the model.
+    """
+    AbortReindex: _aio.UnaryUnaryMultiCallable[_reindex_pb2.AbortReindexRequest, _reindex_pb2.AbortReindexResponse]
+    """Gives a reindex up; searches go on with the former model, and what was embedded stays until it is dropped. Aborting an
+    aborted one changes nothing. Fails with REINDEX_NOT_FOUND (NOT_FOUND), REINDEX_STATE_INVALID (FAILED_PRECONDITION)
+    once it is switched.
+    """
+    DropFormerVectors: _aio.UnaryUnaryMultiCallable[_reindex_pb2.DropFormerVectorsRequest, _reindex_pb2.DropFormerVectorsResponse]
+    """Has the vectors of a knowledge base deleted that belong neither to the model in force nor to a reindex that is not
+    over; a model without any vectors loses its index. Begins half a minute later, when no search that began before
+    a switch is under way any more. Fails with KNOWLEDGE_BASE_NOT_FOUND (NOT_FOUND).
     """
 
 class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -146,6 +173,68 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_knowledge_service_pb2.RejectCaseResponse]:
         """Keeps everybody from being answered from a case, also if it was approved before. Rejecting a rejected one changes
         nothing. Fails with CASE_NOT_FOUND (NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def StartReindex(
+        self,
+        request: _reindex_pb2.StartReindexRequest,
+        context: _aio.ServicerContext[_reindex_pb2.StartReindexRequest, _abc.Awaitable[_reindex_pb2.StartReindexResponse]],
+    ) -> _abc.Awaitable[_reindex_pb2.StartReindexResponse]:
+        """Has a knowledge base embedded in another model, beside the index that serves; answers as soon as the work is written
+        down. Started again with the model of one that is not over, it answers with that one; one that failed goes on.
+        Fails with KNOWLEDGE_BASE_NOT_FOUND (NOT_FOUND), EMBEDDING_MODEL_UNUSABLE, EMBEDDING_MODEL_IN_FORCE,
+        REINDEX_UNDER_WAY (FAILED_PRECONDITION).
+        """
+
+    @_abc_1.abstractmethod
+    def GetReindex(
+        self,
+        request: _reindex_pb2.GetReindexRequest,
+        context: _aio.ServicerContext[_reindex_pb2.GetReindexRequest, _abc.Awaitable[_reindex_pb2.GetReindexResponse]],
+    ) -> _abc.Awaitable[_reindex_pb2.GetReindexResponse]:
+        """Reads how far a reindex has come. Fails with REINDEX_NOT_FOUND (NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def ListReindexes(
+        self,
+        request: _reindex_pb2.ListReindexesRequest,
+        context: _aio.ServicerContext[_reindex_pb2.ListReindexesRequest, _abc.Awaitable[_reindex_pb2.ListReindexesResponse]],
+    ) -> _abc.Awaitable[_reindex_pb2.ListReindexesResponse]:
+        """Lists reindexes, newest first. Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT)."""
+
+    @_abc_1.abstractmethod
+    def SwitchReindex(
+        self,
+        request: _reindex_pb2.SwitchReindexRequest,
+        context: _aio.ServicerContext[_reindex_pb2.SwitchReindexRequest, _abc.Awaitable[_reindex_pb2.SwitchReindexResponse]],
+    ) -> _abc.Awaitable[_reindex_pb2.SwitchReindexResponse]:
+        """Has searches use the new model, from one moment to the next: each search finds in one model alone. The former one's
+        vectors stay. Switching a switched one changes nothing. Fails with REINDEX_NOT_FOUND (NOT_FOUND),
+        REINDEX_STATE_INVALID (FAILED_PRECONDITION) unless it is READY, EMBEDDING_MODEL_NOT_SERVED (FAILED_PRECONDITION)
+        unless every replica of retrieval has loaded the model.
+        """
+
+    @_abc_1.abstractmethod
+    def AbortReindex(
+        self,
+        request: _reindex_pb2.AbortReindexRequest,
+        context: _aio.ServicerContext[_reindex_pb2.AbortReindexRequest, _abc.Awaitable[_reindex_pb2.AbortReindexResponse]],
+    ) -> _abc.Awaitable[_reindex_pb2.AbortReindexResponse]:
+        """Gives a reindex up; searches go on with the former model, and what was embedded stays until it is dropped. Aborting an
+        aborted one changes nothing. Fails with REINDEX_NOT_FOUND (NOT_FOUND), REINDEX_STATE_INVALID (FAILED_PRECONDITION)
+        once it is switched.
+        """
+
+    @_abc_1.abstractmethod
+    def DropFormerVectors(
+        self,
+        request: _reindex_pb2.DropFormerVectorsRequest,
+        context: _aio.ServicerContext[_reindex_pb2.DropFormerVectorsRequest, _abc.Awaitable[_reindex_pb2.DropFormerVectorsResponse]],
+    ) -> _abc.Awaitable[_reindex_pb2.DropFormerVectorsResponse]:
+        """Has the vectors of a knowledge base deleted that belong neither to the model in force nor to a reindex that is not
+        over; a model without any vectors loses its index. Begins half a minute later, when no search that began before
+        a switch is under way any more. Fails with KNOWLEDGE_BASE_NOT_FOUND (NOT_FOUND).
         """
 
 def add_KnowledgeServiceServicer_to_server(servicer: KnowledgeServiceServicer, server: _aio.Server) -> None: ...
