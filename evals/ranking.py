@@ -46,5 +46,7 @@ def in_order(result: Result, leg: str) -> Sequence[Found]:
 
 
 def pages(found: Iterable[Found], doc_ids: Mapping[str, str]) -> list[str]:
-    """The pages, each where its best passage stands."""
-    return list(dict.fromkeys(doc_ids[each.passage.uri] for each in found))
+    """The pages, each where its best passage stands; those of folded passages behind the one that stands for them, as
+    the pack names them: which of two pages with the same text was judged is chance."""
+    uris = (uri for each in found for uri in (each.passage.uri, *(copy.uri for copy in each.folded)))
+    return list(dict.fromkeys(doc_ids[uri] for uri in uris))

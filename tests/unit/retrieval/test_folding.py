@@ -163,4 +163,4 @@ def test_a_page_that_another_stands_for_counts_behind_it() -> None:
         Found(passage(1), signals, 0.5, 0.5, (1, 1, 1, 1, 1, 1), (copy,)),
         Found(passage(2), signals, 0.4, 0.4, (2, 2, 2, 2, 2, 2)),
     ]
-    assert pages(found) == ["pages/1.md", "pages/3.md", "pages/2.md"]
+    assert pages(found, {f"pages/{number}.md": str(number) for number in (1, 2, 3)}) == ["1", "3", "2"]
