@@ -51,13 +51,15 @@ h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid v
 a { color: var(--s0); } a:focus-visible, .wide:focus-visible { outline: 3px solid var(--s1); outline-offset: 2px; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-style: none; }
 .skip { position: absolute; left: -99rem; } .skip:focus { position: static; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; min-width: min(42rem, 100%);
+  font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption, figcaption { text-align: left; font-weight: 600; padding: .75rem 0 .4rem; }
 th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid var(--faint); vertical-align: top; }
 thead th { background: var(--soft); } tbody th { font-weight: 600; }
 .important { border-left: 4px solid var(--s1); background: var(--soft); padding: .5rem .9rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem 2rem; }
-figure { margin: 0; } figure p { font-size: .9rem; margin: .2rem 0; } svg { width: 100%; height: auto; }
+figure { margin: 0; max-width: 36rem; } figure p { font-size: .9rem; margin: .2rem 0; }
+svg { width: 100%; height: auto; }
 svg text { fill: var(--ink); font-size: 12px; } .grid { stroke: var(--faint); fill: none; }
 .even { stroke: var(--ink); stroke-dasharray: 1 5; fill: none; } .line { fill: none; stroke-width: 2; }
 .mark { fill: var(--paper); stroke-width: 2; }

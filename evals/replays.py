@@ -192,7 +192,7 @@ def _samples() -> tuple[Sequence[Submission], Sequence[Asked]]:
 
 def _set(folder: Path) -> tuple[Sequence[Submission], Sequence[Asked]]:
     eval_set = read_set(folder)
-    return to_corpus(eval_set.documents).submissions, [Asked(each.text) for each in eval_set.sampled(500).queries]
+    return to_corpus(eval_set.documents).submissions, [Asked(each.text) for each in eval_set.queries]
 
 
 def _say(phase: str, done: int, total: int) -> None:
