@@ -14,13 +14,14 @@ from bench import edge, embedding, outbox, post_message, turn_overhead
 from bench.database import ground
 from bench.load import LoadError
 from bench.report import Table, print_tables, to_json, to_markdown
+from bench.search import compared as peers
 from bench.search import measure as search
 from bench.side_by_side import Plan, Say
 from cli.stack.errors import StackError
 from db.postgres import PostgresError
 
 GATEWAY_BENCHMARKS = {post_message.NAME: post_message.run, edge.NAME: edge.run, outbox.NAME: outbox.run}
-NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME, search.NAME)
+NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME, search.NAME, peers.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +66,10 @@ def _measure(names: Sequence[str], plan: Plan, options: argparse.Namespace, say:
     if search.NAME in names:
         with _folder(options.keep) as folder:
             yield search.run(folder, options.sizes, options.searches, options.vocabulary, plan.seed, say)
+    if peers.NAME in (options.only or ()):
+        # Only when asked for: it installs other people's packages.
+        with _folder() as folder:
+            yield peers.run(folder, options.sets, options.searches, say)
 
 
 @contextmanager
@@ -99,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--searches", type=_at_least(1), default=200, help="asked in each cell of search")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where search keeps what it builds, for later runs")
     parser.add_argument("--vocabulary", type=Path, metavar="DIR", help="Markdown whose vocabulary search borrows")
+    parser.add_argument("--sets", type=Path, default=peers.SETS, metavar="DIR", help="question sets, for peers")
     parser.add_argument("--seed", type=int, default=Plan.seed)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="every figure, for scripts")

@@ -149,8 +149,10 @@ def first(result: Result, count: int) -> Result:
 
 
 @asynccontextmanager
-async def open_desk(*, embedding_model: str = "") -> AsyncIterator[Desk]:
+async def open_desk(*, embedding_model: str = "", server: PostgresServer | None = None) -> AsyncIterator[Desk]:
     """A desk with an empty knowledge base. All it made is deleted at the end.
+
+    `server` is an empty one that was not started yet, for who wants to look at it, too.
 
     Raises PostgresError where the server can't be started.
     """
@@ -159,7 +161,7 @@ async def open_desk(*, embedding_model: str = "") -> AsyncIterator[Desk]:
         folder = Path(tempfile.mkdtemp(prefix="groundline-eval-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         # Nothing of it is kept, so that nothing need reach the disk.
-        server = PostgresServer(folder / "pg", settings={"fsync": "off", "synchronous_commit": "off"})
+        server = server or PostgresServer(folder / "pg", settings={"fsync": "off", "synchronous_commit": "off"})
         stack.callback(server.destroy)
         await asyncio.to_thread(server.start)
         await create_database(server.url())

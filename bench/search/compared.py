@@ -1,0 +1,208 @@
+"""Quality and latency beside the peers, on every question set with judgments."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from pgvector.asyncpg import register_vector
+
+from bench.figures import quantile
+from bench.load import LoadError
+from bench.report import Table
+from bench.search.synthetic import REPOSITORY
+from bench.side_by_side import Say
+from db.bootstrap import DATABASE
+from db.postgres import PostgresServer
+from evals import metrics
+from evals.desk import open_desk
+from evals.sets import TEST, EvalSet, read_set
+from evals.submitting import to_corpus
+from meshkit.models.embeddings import Embedder
+from meshkit.models.vectors import Vectors
+from meshkit.postgres import Database
+from svc_retrieval.search import Search
+from svc_retrieval.wiring import vector_index_settings, with_server_settings
+
+NAME = "peers"
+OURS = "Groundline"
+SETS = REPOSITORY.parent / "shared/data/evals"
+ENVIRONMENT = REPOSITORY / "build/search-peers"
+HERE = REPOSITORY / "bench/peers"
+TOP = 60
+RUN_TIMEOUT_S = 1200.0
+
+_CHUNKS = """
+SELECT chunk.chunk_id::text AS id, document.uri, document.title || E'\\n' || chunk.text AS text,
+    embedding.embedding_vector AS vector
+FROM knowledge.doc_chunks chunk
+JOIN knowledge.documents document USING (doc_id)
+JOIN knowledge.doc_embeddings embedding USING (chunk_id)
+ORDER BY chunk.chunk_id
+"""
+
+Found = Mapping[str, Mapping[str, list[Any]]]
+"""By name: `ranked`, the pages found for each question, and `ms`, how long it took."""
+
+
+class _Remembering:
+    """Our embedder, but for questions whose vectors are known: nobody's embedding is measured."""
+
+    def __init__(self, embedder: Embedder, known: Mapping[str, Vectors]) -> None:
+        self._embedder, self._known = embedder, known
+        self.name, self.dimension = embedder.name, embedder.dimension
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        known = self._known.get(texts[0]) if len(texts) == 1 else None
+        return known[None] if known is not None else await self._embedder.embed(texts)
+
+    async def warm(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def run(folder: Path, sets: Path, questions: int, say: Say) -> Table:
+    """Raises LoadError where there are no sets, or the peers don't run."""
+    names = [each.name for each in sorted(sets.iterdir()) if (each / "qrels.tsv").is_file()] if sets.is_dir() else []
+    if not names:
+        raise LoadError(f"{sets} holds no set with judgments")
+    python = _environment(say)
+    found: dict[str, tuple[EvalSet, Found]] = {}
+    for name in names:
+        eval_set = read_set(sets / name).sampled(questions, part=TEST)
+        say(f"{name}: {len(eval_set.queries)} questions")
+        # PostgreSQL's own account must get through to its files.
+        place = folder / name
+        place.mkdir(mode=0o711)
+        found[name] = eval_set, asyncio.run(_one_set(place, eval_set, python, say))
+    return _table(found)
+
+
+def _environment(say: Say) -> Path:
+    """The peers' own interpreter, with what search_requirements.txt pins."""
+    python, wanted = ENVIRONMENT / "bin/python", HERE / "search_requirements.txt"
+    stamp = ENVIRONMENT / "installed.txt"
+    if not stamp.is_file() or stamp.read_bytes() != wanted.read_bytes():
+        say("installing the peers")
+        uv = str(Path(sys.executable).with_name("uv"))
+        for command in (
+            [uv, "venv", "-q", "--clear", "--python", sys.executable, str(ENVIRONMENT)],
+            [uv, "pip", "install", "-q", "--python", str(python), "-r", str(wanted)],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+            if done.returncode:
+                raise LoadError(f"the peers could not be installed: {done.stderr.strip()[-300:]}")
+        stamp.write_bytes(wanted.read_bytes())
+    return python
+
+
+async def _one_set(folder: Path, eval_set: EvalSet, python: Path, say: Say) -> Found:
+    server = PostgresServer(folder / "pg", settings={"fsync": "off", "synchronous_commit": "off"})
+    corpus = to_corpus(eval_set.documents)
+    async with open_desk(server=server) as desk:
+        await desk.ingest(corpus.submissions, lambda *_: None)
+        queries = list(dict.fromkeys(each.text for each in eval_set.queries))
+        vectors = {each: (await desk.embedder.embed([each]))[0] for each in queries}
+        owner = await asyncpg.connect(server.url(database=DATABASE))
+        try:
+            await register_vector(owner)
+            await owner.execute("VACUUM ANALYZE")
+            chunks = await owner.fetch(_CHUNKS)
+            await owner.execute("CREATE DATABASE peers")
+        finally:
+            await owner.close()
+        peers = await asyncpg.connect(server.url(database="peers"))
+        await peers.execute("CREATE EXTENSION vector")
+        await peers.close()
+        given = {
+            "url": server.url(database="peers"),
+            "top": TOP,
+            "queries": queries,
+            "query_vectors": [vectors[each].tolist() for each in queries],
+            "chunks": [{"id": each["id"], "text": each["text"]} for each in chunks],
+            "vectors": [each["vector"].to_list() for each in chunks],
+        }
+        say(f"{eval_set.name}: the peers, {len(chunks)} chunks")
+        theirs = await asyncio.to_thread(_ask_peers, folder, python, given)
+        pages = {each["id"]: corpus.doc_ids[each["uri"]] for each in chunks}
+        found = {
+            name: {"ranked": [[pages[chunk] for chunk in ranked] for ranked in each["ranked"]], "ms": each["ms"]}
+            for name, each in theirs.items()
+        }
+        say(f"{eval_set.name}: ours")
+        url = with_server_settings(server.url("groundline_retrieval", DATABASE), vector_index_settings(100))
+        database = await Database.open(url, name="bench", max_size=4, vectors=True)
+        try:
+            search = Search(database, _Remembering(desk.embedder, vectors))
+            found[OURS] = await _ask_ours(search, queries, corpus.doc_ids)
+        finally:
+            await database.close()
+    # One figure a question, though two may be worded alike.
+    place = {text: number for number, text in enumerate(queries)}
+    order = [place[each.text] for each in eval_set.queries]
+    return {name: {key: [values[at] for at in order] for key, values in each.items()} for name, each in found.items()}
+
+
+def _ask_peers(folder: Path, python: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    asked, found = folder / "given.json", folder / "found.json"
+    asked.write_text(json.dumps(given), encoding="utf-8")
+    command = [str(python), str(HERE / "search_stores.py"), str(asked), str(found)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+    if done.returncode:
+        raise LoadError(f"the peers failed: {done.stderr.strip()[-500:]}")
+    read: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    return read
+
+
+async def _ask_ours(search: Search, queries: Sequence[str], doc_ids: Mapping[str, str]) -> dict[str, list[Any]]:
+    ranked, spent = [], []
+    for text in [*queries[:20], *queries]:
+        started = time.perf_counter()
+        result = await search.run(text, knowledge_base="default", groups=("public",), top_k=TOP)
+        spent.append((time.perf_counter() - started) * 1e3)
+        ranked.append([doc_ids[each.passage.uri] for each in result.found])
+    return {"ranked": ranked[-len(queries) :], "ms": spent[-len(queries) :]}
+
+
+def _table(found: Mapping[str, tuple[EvalSet, Found]]) -> Table:
+    rows, goals, data = [], [], {}
+    better, faster = True, True
+    for name, (eval_set, systems) in found.items():
+        gains = [eval_set.relevant.get(each.query_id, {}) for each in eval_set.queries]
+        quality = {
+            system: metrics.mean(
+                [
+                    metrics.ndcg(list(dict.fromkeys(ranked)), gain)
+                    for ranked, gain in zip(each["ranked"], gains, strict=True)
+                    if gain
+                ]
+            )
+            for system, each in systems.items()
+        }
+        p95 = {system: quantile(each["ms"], 0.95) for system, each in systems.items()}
+        for system, each in systems.items():
+            shown = quality[system]
+            rows.append(
+                [
+                    name,
+                    system,
+                    f"{shown.value:.3f} ({shown.low:.3f} – {shown.high:.3f})",
+                    f"{quantile(each['ms'], 0.5):.1f} / {p95[system]:.1f}",
+                ]
+            )
+        others = [each for each in systems if each != OURS]
+        better &= all(quality[OURS].value > quality[each].value for each in others)
+        faster &= p95[OURS] <= min(p95[each] for each in others) / 2
+        data[name] = {each: {"ndcg_at_10": quality[each].value, "ms": systems[each]["ms"]} for each in systems}
+    goals = [("better nDCG@10 than each peer on every set", better), ("half of the fastest one's p95, or less", faster)]
+    notes = [
+        "The same server, chunks and vectors; one question at a time; nobody's embedding of the question is measured. "
+        f"Each is asked for {TOP} chunks; a page counts where its first chunk stands. The reporting half's questions."
+    ]
+    columns = ["set", "search", "nDCG@10 (95% interval)", "p50 / p95 ms"]
+    return Table(NAME, "Search beside its peers", columns, rows, notes, goals, data)
