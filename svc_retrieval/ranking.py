@@ -57,7 +57,7 @@ class Ranking:
     """Chunks that each leg brings."""
     max_terms: int = 64
     """Words of a question that count: its rarest."""
-    max_postings: int = 3000
+    max_postings: int = 4000
     """How many chunks the lexical leg looks at: where the question's words tell most."""
     read_all_below: int = 3000
     """Up to so many chunks that a principal may read, the lexical leg looks at all of them."""

@@ -24,9 +24,11 @@ from evals.desk import open_desk
 from evals.sets import TEST, EvalSet, read_set
 from evals.submitting import to_corpus
 from meshkit.models.embeddings import Embedder
+from meshkit.models.shelf import Shelf
 from meshkit.models.vectors import Vectors
 from meshkit.postgres import Database
 from svc_retrieval.search import Search
+from svc_retrieval.spaces import Spaces
 from svc_retrieval.wiring import vector_index_settings, with_server_settings
 
 NAME = "peers"
@@ -138,7 +140,7 @@ async def _one_set(folder: Path, eval_set: EvalSet, python: Path, say: Say) -> F
         url = with_server_settings(server.url("groundline_retrieval", DATABASE), vector_index_settings(100))
         database = await Database.open(url, name="bench", max_size=4, vectors=True)
         try:
-            search = Search(database, _Remembering(desk.embedder, vectors))
+            search = Search(database, Spaces(database, Shelf(_Remembering(desk.embedder, vectors))))
             found[OURS] = await _ask_ours(search, queries, corpus.doc_ids)
         finally:
             await database.close()
