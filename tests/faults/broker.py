@@ -203,11 +203,9 @@ async def _channel(stage: Stage) -> AsyncIterator[AbstractChannel]:
 
 
 async def _ctl(stage: Stage, *words: str) -> None:
-    """Tells the node something by its own tool, as the node's own account."""
+    """Tells the node something by its own tool."""
     server = stage.stack.broker.server
     assert server is not None
-    account = server.account
-    identity = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
     process = await asyncio.create_subprocess_exec(
         str(Path(server.command()[0]).with_name("rabbitmqctl")),
         *words,
@@ -215,7 +213,6 @@ async def _ctl(stage: Stage, *words: str) -> None:
         cwd="/",
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        **identity,  # type: ignore[arg-type]
     )
     _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, said.decode()

@@ -89,8 +89,14 @@ def render(everything: Sequence[Record]) -> str:
             "",
             *_table(("place", *ROADS), _place_lines(everything)),
             "",
+            *_missing_lines(everything),
         ]
     )
+
+
+def _missing_lines(everything: Sequence[Record]) -> list[str]:
+    found = missing(everything)
+    return ["Not part of this run:", "", *(f"- {each}" for each in found), ""] if found else []
 
 
 def _order(each: Record) -> tuple[int, str, str]:

@@ -105,7 +105,7 @@ async def readers_come_back(stage: Stage, result: Result) -> None:
                         await stage.restart(process)
                     result.add(strike, time.monotonic() - began)
                     for each in rng.sample(customers, 10):
-                        await each.post("Are you there?")
+                        await each.post(f"Are you there? ({result.faults})")
             await settle(stage, result, ledger)
             chains = await _chains(stage, [each.session_id for each in customers])
             began = time.monotonic()
