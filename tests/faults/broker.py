@@ -25,6 +25,8 @@ WORKERS = ("worker-delivery", "worker-knowledge")
 # Scaled down from minutes: three times as long as a command may be under way before it is published again.
 _AWAY_S = 3 * REPUBLISH_AFTER_S
 _SILENT_S = 8.0
+# Beyond what a handler waits for a peer by itself, so that its command goes to a delay queue.
+_PEER_AWAY_S = 9.0
 # After a silence: a pause of the publisher's, and what was published and lost on the wire comes again.
 _SOON_S = 30.0
 _CONNECTED = 'groundline_amqp_connected{name="'
@@ -135,15 +137,18 @@ async def disk_alarm(stage: Stage, result: Result) -> None:
 
 
 async def erased(stage: Stage, result: Result) -> None:
-    """26: the broker loses its volume, with all that it had confirmed. The table publishes it again."""
+    """26: the broker loses its volume, with all that it had confirmed: among it commands that wait in its delay queues
+    for a peer that is away. The table publishes them again."""
     async with under_load(stage, result):
         for _ in range(result.rounds):
-            # Confirmed and in nobody's hands: only the broker has it.
-            await stage.firing(stage.arm("amqp.publish.confirmed", "sleep:0.1"), 60)
+            await asyncio.sleep(1)
+            await asyncio.to_thread(stage.stack.stop, "ticketing")
+            await asyncio.sleep(_PEER_AWAY_S)
             with stage.stopped("worker-knowledge"), stage.stopped("worker-delivery"):
                 await asyncio.to_thread(_erase, stage)
             began = time.monotonic()
             await asyncio.to_thread(stage.stack.start, "rabbitmq", 60)
+            await asyncio.to_thread(stage.stack.start, "ticketing", 60)
             result.add("broker erased", time.monotonic() - began)
 
 

@@ -131,7 +131,8 @@ class Stage:
             await self.restart(process)
             yield
         finally:
-            switch.unlink()
+            # Another process may have lacked the same.
+            switch.unlink(missing_ok=True)
             await self.restart(process)
 
     @asynccontextmanager
