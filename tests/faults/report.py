@@ -51,10 +51,10 @@ def render(everything: Sequence[Record]) -> str:
     experiments = sorted((each for each in everything if not each.finds), key=_order)
     controls = [each for each in everything if each.finds]
     faults = sum(each.faults for each in experiments)
-    kills = sum(count for each in experiments for count in (each.kills,))
+    kills = sum(each.kills for each in experiments)
     operations = sum(each.operations for each in experiments)
     wrong = sum(each.lost + each.duplicated + each.unexplained for each in experiments)
-    bound = f"; none in {faults} bounds the rate at about {RULE_OF_THREE / faults:.1%} a fault" if not wrong else ""
+    bound = f"; none in {kills} kills bounds the rate at about {RULE_OF_THREE / kills:.1%} a kill" if not wrong else ""
     return "\n".join(
         [
             f"{faults} faults, of which {kills} killed a process; {operations} acknowledged operations, {wrong} "
