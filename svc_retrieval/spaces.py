@@ -1,6 +1,7 @@
 """The vector spaces that this replica can search in, and which one a knowledge base is searched in."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
 from uuid import UUID
@@ -52,6 +53,8 @@ class Spaces:
         # What each knowledge base was searched with last: most likely it still is.
         self._last: dict[str, str] = {}
         self.replica_id: UUID = new_id()
+        self._said: list[tuple[str, str]] = []
+        self._said_at = -math.inf
 
     async def prepare(self) -> None:
         """Loads the models in force and says which it could load: in the others' knowledge bases, searches will fail.
@@ -64,7 +67,8 @@ class Spaces:
         await self._say()
 
     async def keep(self) -> None:
-        """Loads what becomes wanted and says what is loaded, until cancelled; then it says nothing any more."""
+        """Loads what becomes wanted and says what is loaded, at once or to be known as alive, until cancelled; then it
+        takes back what it said."""
         try:
             while True:
                 await self._say()
@@ -107,8 +111,12 @@ class Spaces:
         async with self._db.connection() as conn:
             wanted = await store.wanted(conn)
         served = [(model.name, await self._problem(model)) for model in wanted]
+        alive_s = self._interval_s * _SILENT_INTERVALS
+        if served == self._said and time.monotonic() - self._said_at < alive_s / 3:
+            return
         async with self._db.connection() as conn:
-            await store.say_served(conn, self.replica_id, served, self._interval_s * _SILENT_INTERVALS)
+            await store.say_served(conn, self.replica_id, served, alive_s)
+        self._said, self._said_at = served, time.monotonic()
 
     async def _problem(self, model: NamedModel) -> str:
         """Why the model can't be searched with here; empty if it can."""
