@@ -202,13 +202,18 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def json_body(body: bytes) -> Any:
+    """What an answer's body says. Raises ChatMalformed if it is empty or no JSON."""
     if not body.strip():
         raise ChatMalformed("empty")
     try:
-        read = strict_json(body)
+        return strict_json(body)
     except ValueError:
         raise ChatMalformed("not_json") from None
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    read = json_body(body)
     if not isinstance(read, dict):
         raise ChatMalformed("not_a_completion")
     return read

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from meshkit.models.endpoint import Connection, Endpoint, RefusedByServer, strict_json
+from meshkit.models.endpoint import Connection, Endpoint, RefusedByServer, json_body
 from meshkit.models.errors import ChatMalformed, ChatTimeout, ChatUnavailable
 
 MOST_PAIRS = 32
@@ -68,12 +68,7 @@ class EntailmentEndpoint:
             body = await self._connection.body(self._post, {"body": inputs}, deadline_s)
         except RefusedByServer as exc:
             raise ChatUnavailable("bad_request", exc.status) from None
-        if not body.strip():
-            raise ChatMalformed("empty")
-        try:
-            read = strict_json(body)
-        except ValueError:
-            raise ChatMalformed("not_json") from None
+        read = json_body(body)
         if not isinstance(read, list) or len(read) != len(pairs):
             raise ChatMalformed("wrong_schema")
         return [_entailment(each) for each in read]
