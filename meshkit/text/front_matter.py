@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 
 import yaml
 from selectolax.lexbor import LexborHTMLParser
+from yaml.composer import ComposerError
 
 HTML = "text/html"
 PLAIN = "text/plain"
 META_PREFIX = "groundline:"
 
 MAX_FRONT_MATTER_CHARS = 65_536
+# What any property needs is a list within a mapping; what is nested much deeper is not read to the stack's end.
+MAX_NESTING = 16
 MAX_GROUPS = 64
 MAX_QUESTIONS = 100
 # The longest value that each property may have, in code points. A list's bound is of each of its items.
@@ -36,6 +39,23 @@ _MARKDOWN_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE
 
 class FrontMatterInvalid(ValueError):
     """The document's own properties can't be used. The text is a sentence for its author, without the values."""
+
+
+class _Loader(yaml.BaseLoader):
+    """Keeps every scalar as written: `version: 2.10` is no number, `language: no` no boolean. Bounded in depth."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self._depth == MAX_NESTING:
+            raise ComposerError(None, None, "nested too deeply", parent.start_mark if parent else None)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +100,8 @@ def _parse(source: str) -> Mapping[str, object] | None:
     if len(source) > MAX_FRONT_MATTER_CHARS:
         raise FrontMatterInvalid(f"The front matter is longer than {MAX_FRONT_MATTER_CHARS} characters.")
     try:
-        # The base loader keeps every scalar as written: `version: 2.10` is no number, `language: no` no boolean.
-        values = yaml.load(source, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        values = yaml.load(source, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f" in line {mark.line + 2}" if mark else ""
         raise FrontMatterInvalid(f"The front matter is not valid YAML{where}.") from exc

@@ -100,6 +100,7 @@ def test_html_says_it_in_its_head() -> None:
         f"title: {'x' * 1025}",
         f"acl: [{','.join(map(str, range(65)))}]",
         "[" * 5000,
+        f"acl: {'[' * 16}a{']' * 16}",
         "a: &a [*a]\nacl: *a",
         'title: "a\\0b"',
         f"other: {'x' * 70_000}",
