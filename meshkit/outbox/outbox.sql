@@ -11,34 +11,34 @@ returning outbox_id
 -- Oldest due commands of each type, as many as that type has free places; rival relays skip locked rows.
 -- A command waits while an earlier one with its ordering key is pending, leased or in backoff: nothing else blocks it.
 -- The attempt is counted here ($4 is 1), so that one which kills its worker counts too; publishing is none ($4 is 0).
-with due as (
-    select found.outbox_id
-    from unnest($1::text[], $2::int[]) as wanted (type, free)
-    cross join lateral (
-        select o.outbox_id
-        from messaging.outbox o
-        where o.status = 'pending'
-          and not o.parked
-          and o.type = wanted.type
-          and o.next_attempt_at <= now()
-          and (o.lease_expires_at is null or o.lease_expires_at <= now())
-          and not exists (
-              select from messaging.outbox earlier
-              where earlier.ordering_key = o.ordering_key
-                and earlier.status = 'pending'
-                and earlier.outbox_id < o.outbox_id
-          )
-        order by o.next_attempt_at, o.outbox_id
-        limit wanted.free
-        for update skip locked
-    ) found
-)
+-- An array of ids and not a join: of how many rows a limit that is a parameter lets through, the planner thinks too much,
+-- and reads the whole table for them.
 update messaging.outbox o
 set lease_token = gen_random_uuid(),
     lease_expires_at = now() + make_interval(secs => $3::float8),
     attempts = o.attempts + $4::int
-from due
-where o.outbox_id = due.outbox_id
+where o.outbox_id = any (array(
+    select found.outbox_id
+    from unnest($1::text[], $2::int[]) as wanted (type, free)
+    cross join lateral (
+        select due.outbox_id
+        from messaging.outbox due
+        where due.status = 'pending'
+          and not due.parked
+          and due.type = wanted.type
+          and due.next_attempt_at <= now()
+          and (due.lease_expires_at is null or due.lease_expires_at <= now())
+          and not exists (
+              select from messaging.outbox earlier
+              where earlier.ordering_key = due.ordering_key
+                and earlier.status = 'pending'
+                and earlier.outbox_id < due.outbox_id
+          )
+        order by due.next_attempt_at, due.outbox_id
+        limit wanted.free
+        for update skip locked
+    ) found
+))
 returning o.outbox_id, o.type, o.payload_json::text as payload_json, o.idempotency_key as key, o.ordering_key,
     o.attempts, o.lease_token, coalesce(o.trace_context, '') as traceparent
 

@@ -229,6 +229,16 @@ async def test_a_claim_does_not_look_at_what_waits_behind_a_backoff(database: Da
     assert len(await claim(database)) == 1, "and now of the second"
 
 
+async def test_a_claim_reads_no_more_of_a_long_backlog_than_it_takes(database: Database) -> None:
+    await database.execute(
+        "insert into messaging.outbox (outbox_id, type, payload_json, idempotency_key) "
+        "select id, 'a', '{}', id::text from (select uuidv7() as id from generate_series(1, 5000)) made"
+    )
+    await database.execute("vacuum analyze messaging.outbox")
+    found = await plan(database)
+    assert rows_read(found) < 50, found
+
+
 async def test_only_what_is_old_and_done_is_purged(database: Database) -> None:
     for key in ("old", "new", "pending", "dead"):
         await put(database, key)
