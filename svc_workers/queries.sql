@@ -176,12 +176,12 @@ ORDER BY audit_id DESC
 LIMIT $3
 
 -- purge_answers --
--- Forgets the oldest answered request ids that are older than $1 seconds, at most $2.
+-- Forgets the oldest answered request ids that are older than $1 seconds, at most $2. Nothing is locked first: that
+-- takes the right to update, and whoever deletes the same row only waits and finds it gone.
 delete from knowledge.answered_requests
 where ctid = any (array(
     select ctid from knowledge.answered_requests
     where created_at < now() - make_interval(secs => $1::float8)
     order by created_at
     limit $2
-    for update skip locked
 ))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from google.rpc import code_pb2
@@ -47,6 +48,27 @@ async def delivery(
         road["amqp_url"] = request.getfixturevalue("rabbitmq").url
     async with run(wire_delivery, database_url, keys, tmp_path, **road) as mesh:
         yield mesh
+
+
+async def test_what_is_old_is_forgotten_by_a_worker_in_its_own_role(
+    database_url: str, keys: testing.Keys, tmp_path: Path
+) -> None:
+    db = await asyncpg.connect(database_url)
+    for key, age in (("old", "8 days"), ("new", "6 days")):
+        await db.execute("insert into messaging.inbox values ('t', $1, now() - $2::text::interval)", key, age)
+        await db.execute(
+            "insert into knowledge.answered_requests values ('m', 's', $1, '', 'r', true, now() - $2::text::interval)",
+            key,
+            age,
+        )
+    left = "select key from messaging.inbox union all select request_id from knowledge.answered_requests"
+
+    async def forgotten() -> bool:
+        return [row[0] for row in await db.fetch(left)] == ["new", "new"]
+
+    async with run(wire_delivery, database_url, keys, tmp_path):
+        await testing.eventually(forgotten)
+    await db.close()
 
 
 async def test_a_message_is_advanced_also_when_the_session_was_busy(delivery: Mesh) -> None:
