@@ -11,12 +11,13 @@ import grpc
 from groundline.commands.v1 import command_service_pb2
 
 from .experiments import Result, Trial, settle, stage_ledger, under_load
-from .load import Conversation, Load
+from .load import PASSING, Conversation, Load
 from .stage import Stage
 
 _KINDS = ("raise", "nack", "crash")
 _ATTEMPTS = 5
 _DEAD_WITHIN_S = 120.0
+_BACK_WITHIN_S = 30.0
 _STATES = """
 select outbox_id::text, status, attempts from messaging.outbox
 where type = 'create_ticket' and ordering_key = any ($1::uuid[]) order by outbox_id
@@ -66,12 +67,20 @@ async def _dead(stage: Stage, sessions: list[str]) -> list[Any]:
 
 
 async def _redriven(admins: Any, command_id: str) -> None:
-    try:
-        await admins.commands.RedriveCommand(command_service_pb2.RedriveCommandRequest(command_id=command_id))
-    except grpc.aio.AioRpcError as error:
-        # The second time it is no dead command any more.
-        if error.code() != grpc.StatusCode.FAILED_PRECONDITION:
-            raise
+    request = command_service_pb2.RedriveCommandRequest(command_id=command_id)
+    deadline = time.monotonic() + _BACK_WITHIN_S
+    while True:
+        try:
+            await admins.commands.RedriveCommand(request)
+        except grpc.aio.AioRpcError as error:
+            # The worker, who answers for its commands, has only just come back, and the edge has to notice.
+            if error.code() in PASSING and time.monotonic() < deadline:
+                await asyncio.sleep(0.2)
+                continue
+            # The second time it is no dead command any more.
+            if error.code() != grpc.StatusCode.FAILED_PRECONDITION:
+                raise
+        return
 
 
 TRIALS = (Trial("13, 14", "poison by raise, nack and crash: dead after N attempts; redriven twice", dead_and_redriven),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from .places import places
 
 # Strikes at places are called as the place is, and kill unless they say otherwise.
 KILLED_AT = frozenset(places())
-FOLDER = Path(__file__).resolve().parents[2] / "build" / "faults"
+REPOSITORY = Path(__file__).resolve().parents[2]
+FOLDER = REPOSITORY / "build" / "faults"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Record:
     words: str
     places: Mapping[str, int]
     """How often each place acted."""
+    commit: str = ""
+    """What it ran on, abbreviated; with a `+` if something was not committed."""
     broken: str = ""
     """Why it came to no end."""
 
@@ -84,7 +88,14 @@ def record(result: Result, *, road: str, number: str = "", finds: str = "", plac
         measured=result.measured,
         words=verdict.words(),
         places=dict(places),
+        commit=_commit(),
     )
+
+
+def _commit() -> str:
+    told = ("git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+")
+    done = subprocess.run(told, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def is_kill(strike: str) -> bool:

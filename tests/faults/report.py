@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .controls import CONTROLS
@@ -31,14 +31,22 @@ def write(everything: Sequence[Record], *, path: Path = DOCUMENT) -> None:
 
 
 def missing(everything: Sequence[Record]) -> list[str]:
-    """Experiments and controls that were not run, and places that never acted, by road."""
+    """Experiments and controls that were not run on a road that they are meant for, and places that never acted."""
     run = {(each.road, each.name) for each in everything}
-    wanted = [(road, each.name) for each in (*TRIALS, *CONTROLS) for road in each.roads]
-    found = [f"{road}: {name}: was not run" for road, name in wanted if (road, name) not in run]
-    for road in ROADS:
-        fired = _fired(everything, road)
-        found += [f"{road}: {name} never acted" for name in sorted(places_of(road) - fired.keys())]
-    return found
+    fired = {road: _fired(everything, road) for road in ROADS}
+    found = [
+        *((each.name, "not run", road) for each in TRIALS for road in each.roads if (road, each.name) not in run),
+        *((each.name, "not run", road) for each in CONTROLS for road in each.roads if (road, each.name) not in run),
+        *((name, "never acted", road) for name in sorted(places()) for road in ROADS if not _acted(name, road, fired)),
+    ]
+    roads: dict[tuple[str, str], list[str]] = {}
+    for name, what, road in found:
+        roads.setdefault((name, what), []).append(road)
+    return [f"{name}: {what} ({', '.join(on)})" for (name, what), on in roads.items()]
+
+
+def _acted(name: str, road: str, fired: Mapping[str, Counter[str]]) -> bool:
+    return fired[road][name] > 0 or name not in places_of(road)
 
 
 def places_of(road: str) -> set[str]:
@@ -49,16 +57,10 @@ def places_of(road: str) -> set[str]:
 def render(everything: Sequence[Record]) -> str:
     """All tables as Markdown."""
     experiments = sorted((each for each in everything if not each.finds), key=_order)
-    controls = [each for each in everything if each.finds]
-    faults = sum(each.faults for each in experiments)
-    kills = sum(each.kills for each in experiments)
-    operations = sum(each.operations for each in experiments)
-    wrong = sum(each.lost + each.duplicated + each.unexplained for each in experiments)
-    bound = f"; none in {kills} kills bounds the rate at about {RULE_OF_THREE / kills:.1%} a kill" if not wrong else ""
+    controls = sorted((each for each in everything if each.finds), key=_order)
     return "\n".join(
         [
-            f"{faults} faults, of which {kills} killed a process; {operations} acknowledged operations, {wrong} "
-            f"findings{bound}. {os.cpu_count()} processors, {platform.system()} on {platform.machine()}.",
+            *_summary(experiments),
             "",
             *_table(
                 (
@@ -67,6 +69,7 @@ def render(everything: Sequence[Record]) -> str:
                     "road",
                     "rounds",
                     "faults",
+                    "kills",
                     "acknowledged",
                     "lost",
                     "duplicated",
@@ -85,13 +88,35 @@ def render(everything: Sequence[Record]) -> str:
                 map(_control_line, controls),
             ),
             "",
-            "How often each place acted:",
+            "How often each place acted, controls included:",
             "",
             *_table(("place", *ROADS), _place_lines(everything)),
             "",
             *_missing_lines(everything),
         ]
     )
+
+
+def _summary(experiments: Sequence[Record]) -> list[str]:
+    kills = {road: sum(each.kills for each in experiments if each.road == road) for road in ROADS}
+    faults = sum(each.faults for each in experiments)
+    operations = sum(each.operations for each in experiments)
+    wrong = sum(each.lost + each.duplicated + each.unexplained for each in experiments)
+    total = sum(kills.values())
+    bound = (
+        f"; none in {total} kills bounds the rate at about {RULE_OF_THREE / total:.1%} a kill"
+        if total and not wrong
+        else ""
+    )
+    by_road = ", ".join(f"{road} {count}" for road, count in kills.items())
+    commits = Counter(each.commit for each in experiments)
+    return [
+        f"{faults} faults, {total} of them the kill of a process ({by_road}); {operations} acknowledged operations; "
+        f"{wrong} findings{bound}.",
+        f"{os.cpu_count()} processors, {platform.system()} on {platform.machine()}; commit "
+        + ", ".join(f"{name} ({count} experiments)" for name, count in commits.most_common())
+        + ".",
+    ]
 
 
 def _missing_lines(everything: Sequence[Record]) -> list[str]:
@@ -110,6 +135,7 @@ def _line(each: Record) -> tuple[str, ...]:
         each.road,
         str(each.rounds),
         str(each.faults),
+        str(each.kills),
         str(each.operations),
         *_counts(each),
         f"{each.back_median_s:.1f} / {each.back_worst_s:.1f}",

@@ -202,13 +202,14 @@ class Stage:
         }
         # The stack's own has that port.
         del environment["GROUNDLINE_METRICS_LISTEN"]
-        process = await asyncio.create_subprocess_exec(
-            *next(processes.service_command(each) for each in processes.SERVICES if each.name == service),
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        with (self.stack.home.logs / f"{service}-second.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *next(processes.service_command(each) for each in processes.SERVICES if each.name == service),
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=log,
+                stderr=asyncio.subprocess.STDOUT,
+            )
         try:
             async with asyncio.timeout(HEALTHY_TIMEOUT_S):
                 port = int(target.rpartition(":")[2])

@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from types import SimpleNamespace
 
 
 def set_wrong(offset_s: float) -> None:
@@ -26,3 +27,8 @@ def set_wrong(offset_s: float) -> None:
     time.time = lambda: true_time() + offset_s
     time.time_ns = lambda: true_time_ns() + int(offset_s * 1e9)
     datetime.datetime = WrongDatetime  # type: ignore[misc]
+    # Where a machine's clock is wrong, Python and gRPC's core agree on it. Only Python's is set here: a deadline that
+    # was told by it would have passed an hour ago for the core.
+    import grpc.aio._utils
+
+    grpc.aio._utils.time = SimpleNamespace(time=true_time)
