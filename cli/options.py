@@ -18,6 +18,9 @@ SubjectOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+SinceOption = Annotated[
+    str, typer.Option("--since", help="How far back: 90m, 24h, 7d, or an ISO time; empty means from the beginning.")
+]
 KnowledgeBaseOption = Annotated[
     str, typer.Option("--knowledge-base", "-k", help="The knowledge base.", show_default="default")
 ]

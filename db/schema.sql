@@ -841,6 +841,7 @@ GRANT SELECT ON TABLE knowledge.term_stats TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.term_stats TO groundline_workers;
 
 GRANT SELECT,INSERT ON TABLE messaging.audit TO groundline_workers;
+GRANT INSERT ON TABLE messaging.audit TO groundline_orchestrator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE messaging.inbox TO groundline_workers;
 

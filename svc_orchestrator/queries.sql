@@ -147,3 +147,37 @@ LIMIT $4
 -- notify_session --
 -- Wakes whoever follows the session, when this transaction commits.
 SELECT pg_notify('groundline_session', $1)
+
+-- turns_to_export --
+-- A page of the turns of a knowledge base's conversations from $2 (NULL: the first) to before $3, after an event, in
+-- which something was asked of the knowledge base; oldest first.
+SELECT e.event_id, e.session_id, e.payload_json, e.created_at, s.customer_id
+FROM conversation.events e JOIN conversation.sessions s USING (session_id)
+WHERE e.type = 'turn' AND s.knowledge_base = $1
+    AND ($2::timestamptz IS NULL OR e.created_at >= $2) AND e.created_at < $3
+    AND ($4::timestamptz IS NULL OR (e.created_at, e.event_id) > ($4, $5::uuid))
+    AND e.payload_json #>> '{turn,understanding,intent}' = 'INTENT_QUESTION'
+ORDER BY e.created_at, e.event_id
+LIMIT $6
+
+-- messages_around --
+-- A turn's messages ($2) with $3 before them and $4 after, in order, and what the customer thought of them.
+WITH asked AS (
+    SELECT min(sequence) AS first, max(sequence) AS last
+    FROM conversation.messages WHERE session_id = $1 AND message_id = ANY ($2::uuid[])
+)
+SELECT m.message_id, m.role, m.content, m.created_at, coalesce(m.metadata_json ->> 'author_name', '') AS author_name,
+    m.message_id = ANY ($2::uuid[]) AS asked, m.sequence < asked.first AS before, coalesce(r.rating, '') AS rating
+FROM asked
+    JOIN conversation.messages m ON m.session_id = $1 AND m.sequence BETWEEN asked.first - $3 AND asked.last + $4
+    LEFT JOIN conversation.ratings r USING (message_id)
+ORDER BY m.sequence
+
+-- milestones_around --
+-- Where a conversation changed hands: the latest reopening before the turn's event $2, and the next $3 events after it.
+(SELECT event_id, type, payload_json, created_at FROM conversation.events
+WHERE session_id = $1 AND event_id < $2 AND type = 'reopened' ORDER BY event_id DESC LIMIT 1)
+UNION ALL
+(SELECT event_id, type, CASE WHEN type = 'turn' THEN '{}' ELSE payload_json END, created_at FROM conversation.events
+WHERE session_id = $1 AND event_id > $2 AND type <> 'agent_replied' ORDER BY event_id LIMIT $3)
+ORDER BY event_id

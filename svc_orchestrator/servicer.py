@@ -11,12 +11,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from groundline.conversation.v1 import conversation_pb2
 from groundline.orchestration.v1 import orchestration_service_pb2 as pb
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
+from groundline.orchestration.v1 import turn_export_pb2 as export_pb
 from meshkit.errors import FieldViolation, InvalidRequest
 from meshkit.paging import decode_token, encode_token, page_size
 from meshkit.postgres import Database
 from svc_orchestrator import store
 from svc_orchestrator.advancing import Advancer
 from svc_orchestrator.errors import EventNotFound, SessionNotFound
+from svc_orchestrator.exporting import MOST, Range, TurnExport
 from svc_orchestrator.hinted import HintedSessions
 from svc_orchestrator.progress import Progress
 from svc_orchestrator.transitions import Transitions
@@ -39,12 +41,14 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
         hinted: HintedSessions,
         transitions: Transitions,
         progress: Progress,
+        export: TurnExport,
     ) -> None:
         self._db = database
         self._advancer = advancer
         self._hinted = hinted
         self._transitions = transitions
         self._progress = progress
+        self._export = export
 
     async def AdvanceSession(self, request: pb.AdvanceSessionRequest, context: Any) -> pb.AdvanceSessionResponse:
         outcome, turns = await self._advancer.advance(UUID(request.session_id))
@@ -111,7 +115,7 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
         return pb.GetEventResponse(event=event)
 
     async def ListTurns(self, request: pb.ListTurnsRequest, context: Any) -> pb.ListTurnsResponse:
-        since = _moment(request.since) if request.HasField("since") else None
+        since = _moment("since", request.since) if request.HasField("since") else None
         filters = ("turns", since)
         after = decode_token(request.page_token, filters=filters, kinds=(datetime, UUID))
         size = page_size(request.page_size, default=EVENTS_DEFAULT, maximum=EVENTS_MAXIMUM)
@@ -123,9 +127,23 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
             token = encode_token((last.created_at.ToDatetime(UTC), UUID(last.event_id)), filters=filters)
         return pb.ListTurnsResponse(events=events[:size], next_page_token=token)
 
+    async def ExportTurns(
+        self, request: export_pb.ExportTurnsRequest, context: Any
+    ) -> AsyncIterator[export_pb.ExportTurnsResponse]:
+        since = _moment("since", request.since) if request.HasField("since") else None
+        until = _moment("until", request.until) if request.HasField("until") else None
+        base = request.knowledge_base or "default"
+        filters = ("export", base, since, until)
+        after = decode_token(request.page_token, filters=filters, kinds=(datetime, UUID))
+        span = Range(base, since, until or datetime.now(UTC), request.max_turns or MOST)
+        export_id = str(await self._export.begin(span, continued=after is not None))
+        async for turns, following in self._export.pages(span, after):
+            token = encode_token(following, filters=filters) if following else ""
+            yield export_pb.ExportTurnsResponse(turns=turns, next_page_token=token, export_id=export_id)
 
-def _moment(stamp: Timestamp) -> datetime:
+
+def _moment(field: str, stamp: Timestamp) -> datetime:
     try:
         return stamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as exc:
-        raise InvalidRequest(violations=[FieldViolation("since", "must be a time of the years 1 to 9999")]) from exc
+        raise InvalidRequest(violations=[FieldViolation(field, "must be a time of the years 1 to 9999")]) from exc

@@ -12,6 +12,7 @@ from meshkit.postgres import Database
 from meshkit.server import Registration, Service
 from svc_orchestrator.advancing import Advancer
 from svc_orchestrator.answering import open_answerer
+from svc_orchestrator.exporting import TurnExport
 from svc_orchestrator.hinted import HintedSessions
 from svc_orchestrator.peers import Gate, Retrieval
 from svc_orchestrator.progress import Progress
@@ -75,5 +76,5 @@ async def wire(stack: AsyncExitStack, settings: OrchestratorSettings) -> Sequenc
     advancer = Advancer(database, turns, progress, lease_s=settings.lease_s)
     hinted = HintedSessions(advancer.advance, at_once=settings.max_turns, max_waiting=settings.max_waiting_hints)
     stack.push_async_callback(hinted.drain)
-    servicer = OrchestrationServicer(database, advancer, hinted, Transitions(database), progress)
+    servicer = OrchestrationServicer(database, advancer, hinted, Transitions(database), progress, TurnExport(database))
     return [Service(orchestration_service_pb2_grpc.add_OrchestrationServiceServicer_to_server, servicer)]

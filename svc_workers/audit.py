@@ -3,8 +3,7 @@
 from uuid import UUID
 
 from groundline.commands.v1 import audit_service_pb2 as pb
-from meshkit.call import current_activity, current_principal
-from meshkit.ids import new_id
+from meshkit import audit
 from meshkit.paging import decode_token, encode_token
 from meshkit.postgres import Connection, Database
 from svc_workers import store
@@ -16,18 +15,8 @@ async def record(
     conn: Connection, action: pb.AuditAction.ValueType, resource_id: UUID, *, changed: bool, note: str = ""
 ) -> None:
     """Writes down what the current caller does, in the transaction that does it."""
-    by, activity = current_principal(), current_activity()
-    entry = store.AuditRow(
-        audit_id=new_id(),
-        actor=by.subject,
-        actor_role=by.role_name,
-        action=pb.AuditAction.Name(action).removeprefix(ACTION_PREFIX).lower(),
-        resource_id=resource_id,
-        changed=changed,
-        note=note,
-        request_id=activity.request_id if activity else "",
-    )
-    await store.insert_audit(conn, entry)
+    name = pb.AuditAction.Name(action).removeprefix(ACTION_PREFIX).lower()
+    await audit.record(conn, name, resource_id, changed=changed, note=note)
 
 
 class AuditTrail:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from meshkit.text.identifiers import identifiers
+from meshkit.text.redaction import redact
 from meshkit.text.words import words
-from svc_workers.redaction import redact
 
 MAX_TAGS = 16
 MAX_CHARS = 64

@@ -161,11 +161,6 @@ SET status = 'discarded', done_at = clock_timestamp()
 WHERE outbox_id = $1 AND status = 'dead'
 RETURNING outbox_id
 
--- insert_audit --
--- What an operator did, in the transaction of doing it.
-INSERT INTO messaging.audit (audit_id, actor, actor_role, action, resource_id, changed, note, request_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-
 -- list_audit --
 -- A page of the trail by id, which is by age, newest first.
 SELECT audit_id, occurred_at, actor, actor_role, action, resource_id, changed, note, request_id

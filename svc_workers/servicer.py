@@ -91,6 +91,5 @@ def _to_entry(row: AuditRow) -> audit_pb.AuditEntry:
         note=row.note,
         request_id=row.request_id,
     )
-    if row.occurred_at is not None:
-        entry.occurred_at.FromDatetime(row.occurred_at)
+    entry.occurred_at.FromDatetime(row.occurred_at)
     return entry

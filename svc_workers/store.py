@@ -66,7 +66,7 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """What an operator did. `action` is the contract's value in small letters; `occurred_at` is set by the database."""
+    """What an operator did. `action` is the contract's value in small letters."""
 
     audit_id: UUID
     actor: str
@@ -76,7 +76,7 @@ class AuditRow:
     changed: bool
     note: str
     request_id: str
-    occurred_at: datetime | None = None
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,21 +235,6 @@ async def redrive_command(conn: Connection, command_id: UUID) -> bool:
 async def discard_command(conn: Connection, command_id: UUID) -> bool:
     """Gives a dead command up for good; False if it isn't dead."""
     return await conn.fetchval(_queries.discard_command, command_id) is not None
-
-
-async def insert_audit(conn: Connection, entry: AuditRow) -> None:
-    """Adds to the trail; the time is the database's, whatever `entry` says."""
-    await conn.execute(
-        _queries.insert_audit,
-        entry.audit_id,
-        entry.actor,
-        entry.actor_role,
-        entry.action,
-        entry.resource_id,
-        entry.changed,
-        entry.note,
-        entry.request_id,
-    )
 
 
 async def list_audit(conn: Connection, *, before: UUID | None, resource_id: UUID | None, limit: int) -> list[AuditRow]:

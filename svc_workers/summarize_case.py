@@ -12,6 +12,7 @@ from groundline.ticketing.v1 import ticketing_pb2, ticketing_service_pb2
 from meshkit.outbox import Attempt, Done, Outcome
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger
+from meshkit.text.redaction import redact
 from svc_workers import store
 from svc_workers.case_evidence import Used, echoed, strictest
 from svc_workers.case_question import question_of
@@ -19,7 +20,6 @@ from svc_workers.case_summary import summary_of
 from svc_workers.case_tags import tags_of
 from svc_workers.job import Job
 from svc_workers.peers import Peers, answer
-from svc_workers.redaction import redact
 
 log = get_logger(__name__)
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.errors import CommandError
-from cli.options import EdgeOption, JsonOption
+from cli.moments import moment
+from cli.options import EdgeOption, JsonOption, SinceOption
 
 if TYPE_CHECKING:
     from cli.mesh import Mesh
     from cli.replaying import Flips, Replayed
 
 DIFFERS = 5
-SinceOption = Annotated[
-    str, typer.Option("--since", help="How far back: 90m, 24h, 7d, or an ISO time; empty means from the beginning.")
-]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most this many turns.")]
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +55,7 @@ def replay(
             found = await again.replay(mesh, event)
             return 1, [] if found.same else [found]
         count, differing = 0, []
-        async for event in again.turns(mesh, _since(since), limit):
+        async for event in again.turns(mesh, moment("--since", since), limit):
             found = await again.replay(mesh, event)
             count += 1
             if not found.same:
@@ -103,7 +99,7 @@ def what_if(
 
     async def work(mesh: Mesh) -> Flips:
         flips = again.Flips()
-        async for event in again.turns(mesh, _since(since), limit):
+        async for event in again.turns(mesh, moment("--since", since), limit):
             flips.add(await again.replay(mesh, event, tried))
         return flips
 
@@ -150,15 +146,3 @@ def _told(replayed: Replayed) -> dict[str, Any]:
         "stored": to_json(replayed.stored),
         "again": to_json(replayed.again),
     }
-
-
-def _since(text: str) -> datetime | None:
-    if not text:
-        return None
-    if text[-1] in _UNITS and text[:-1].isdigit():
-        return datetime.now(UTC) - timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--since is written as 90m, 24h, 7d or an ISO time, not {text!r}", 2) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

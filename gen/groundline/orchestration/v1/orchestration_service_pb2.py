@@ -28,9 +28,10 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from groundline.conversation.v1 import conversation_pb2 as groundline_dot_conversation_dot_v1_dot_conversation__pb2
 from groundline.options.v1 import access_pb2 as groundline_dot_options_dot_v1_dot_access__pb2
 from groundline.orchestration.v1 import event_pb2 as groundline_dot_orchestration_dot_v1_dot_event__pb2
+from groundline.orchestration.v1 import turn_export_pb2 as groundline_dot_orchestration_dot_v1_dot_turn__export__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7groundline/orchestration/v1/orchestration_service.proto\x12\x1bgroundline.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a-groundline/conversation/v1/conversation.proto\x1a\"groundline/options/v1/access.proto\x1a\'groundline/orchestration/v1/event.proto\"@\n\x15\x41\x64vanceSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\"u\n\x16\x41\x64vanceSessionResponse\x12\x45\n\x07outcome\x18\x01 \x01(\x0e\x32+.groundline.orchestration.v1.AdvanceOutcomeR\x07outcome\x12\x14\n\x05turns\x18\x02 \x01(\x05R\x05turns\"L\n\x15NotifySessionsRequest\x12\x33\n\x0bsession_ids\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\xe8\x07\"\x05r\x03\xb0\x01\x01R\nsessionIds\"4\n\x16NotifySessionsResponse\x12\x1a\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05R\x08\x61\x63\x63\x65pted\"\x16\n\x14WatchProgressRequest\"]\n\x15WatchProgressResponse\x12\x44\n\x08progress\x18\x01 \x01(\x0b\x32(.groundline.conversation.v1.TurnProgressR\x08progress\"b\n\x16\x45scalateSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12\x1f\n\x04note\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80 R\x04note\"\\\n\x17\x45scalateSessionResponse\x12\x41\n\x06status\x18\x01 \x01(\x0e\x32).groundline.conversation.v1.SessionStatusR\x06status\"h\n\x16TakeOverSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"\\\n\x17TakeOverSessionResponse\x12\x41\n\x06status\x18\x01 \x01(\x0e\x32).groundline.conversation.v1.SessionStatusR\x06status\"e\n\x13\x41ttachTicketRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"\x16\n\x14\x41ttachTicketResponse\"\xdc\x01\n\x12RecordReplyRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\x12\'\n\ncomment_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tcommentId\x12)\n\x0b\x61uthor_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\nauthorName\x12\"\n\x04\x62ody\x18\x05 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01(\x80\x80\x04R\x04\x62ody\"4\n\x13RecordReplyResponse\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\"\xa7\x01\n\x15ResolveSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12*\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00R\x08ticketId\x88\x01\x01\x12+\n\x0bresolved_by\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\nresolvedByB\x0c\n\n_ticket_id\"[\n\x16ResolveSessionResponse\x12\x41\n\x06status\x18\x01 \x01(\x0e\x32).groundline.conversation.v1.SessionStatusR\x06status\"\x8d\x01\n\x11ListEventsRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12&\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"x\n\x12ListEventsResponse\x12:\n\x06\x65vents\x18\x01 \x03(\x0b\x32\".groundline.orchestration.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"6\n\x0fGetEventRequest\x12#\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x07\x65ventId\"L\n\x10GetEventResponse\x12\x38\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".groundline.orchestration.v1.EventR\x05\x65vent\"\x95\x01\n\x10ListTurnsRequest\x12&\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x30\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since\"w\n\x11ListTurnsResponse\x12:\n\x06\x65vents\x18\x01 \x03(\x0b\x32\".groundline.orchestration.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\x83\x01\n\x0e\x41\x64vanceOutcome\x12\x1f\n\x1b\x41\x44VANCE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41\x44VANCE_OUTCOME_ADVANCED\x10\x01\x12\x18\n\x14\x41\x44VANCE_OUTCOME_IDLE\x10\x02\x12\x18\n\x14\x41\x44VANCE_OUTCOME_BUSY\x10\x03\x32\xd7\x0c\n\x14OrchestrationService\x12\x8c\x01\n\x0e\x41\x64vanceSession\x12\x32.groundline.orchestration.v1.AdvanceSessionRequest\x1a\x33.groundline.orchestration.v1.AdvanceSessionResponse\"\x11\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x06\x08\xe0\xd4\x03\x10\x01\x12\x8b\x01\n\x0eNotifySessions\x12\x32.groundline.orchestration.v1.NotifySessionsRequest\x1a\x33.groundline.orchestration.v1.NotifySessionsResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\xd0\x0f\x10\x01\x12\x8a\x01\n\rWatchProgress\x12\x31.groundline.orchestration.v1.WatchProgressRequest\x1a\x32.groundline.orchestration.v1.WatchProgressResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x10\x01\x18\x90\x1c\x30\x01\x12\x8e\x01\n\x0f\x45scalateSession\x12\x33.groundline.orchestration.v1.EscalateSessionRequest\x1a\x34.groundline.orchestration.v1.EscalateSessionResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x8e\x01\n\x0fTakeOverSession\x12\x33.groundline.orchestration.v1.TakeOverSessionRequest\x1a\x34.groundline.orchestration.v1.TakeOverSessionResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x85\x01\n\x0c\x41ttachTicket\x12\x30.groundline.orchestration.v1.AttachTicketRequest\x1a\x31.groundline.orchestration.v1.AttachTicketResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x82\x01\n\x0bRecordReply\x12/.groundline.orchestration.v1.RecordReplyRequest\x1a\x30.groundline.orchestration.v1.RecordReplyResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x8b\x01\n\x0eResolveSession\x12\x32.groundline.orchestration.v1.ResolveSessionRequest\x1a\x33.groundline.orchestration.v1.ResolveSessionResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\xaa\x01\n\nListEvents\x12..groundline.orchestration.v1.ListEventsRequest\x1a/.groundline.orchestration.v1.ListEventsResponse\";\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/sessions/{session_id}/events\x12\x99\x01\n\x08GetEvent\x12,.groundline.orchestration.v1.GetEventRequest\x1a-.groundline.orchestration.v1.GetEventResponse\"0\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/events/{event_id}\x12\x8e\x01\n\tListTurns\x12-.groundline.orchestration.v1.ListTurnsRequest\x1a..groundline.orchestration.v1.ListTurnsResponse\"\"\xca\xc1\x18\x04\n\x02\x05\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/turnsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n7groundline/orchestration/v1/orchestration_service.proto\x12\x1bgroundline.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a-groundline/conversation/v1/conversation.proto\x1a\"groundline/options/v1/access.proto\x1a\'groundline/orchestration/v1/event.proto\x1a-groundline/orchestration/v1/turn_export.proto\"@\n\x15\x41\x64vanceSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\"u\n\x16\x41\x64vanceSessionResponse\x12\x45\n\x07outcome\x18\x01 \x01(\x0e\x32+.groundline.orchestration.v1.AdvanceOutcomeR\x07outcome\x12\x14\n\x05turns\x18\x02 \x01(\x05R\x05turns\"L\n\x15NotifySessionsRequest\x12\x33\n\x0bsession_ids\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\xe8\x07\"\x05r\x03\xb0\x01\x01R\nsessionIds\"4\n\x16NotifySessionsResponse\x12\x1a\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05R\x08\x61\x63\x63\x65pted\"\x16\n\x14WatchProgressRequest\"]\n\x15WatchProgressResponse\x12\x44\n\x08progress\x18\x01 \x01(\x0b\x32(.groundline.conversation.v1.TurnProgressR\x08progress\"b\n\x16\x45scalateSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12\x1f\n\x04note\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80 R\x04note\"\\\n\x17\x45scalateSessionResponse\x12\x41\n\x06status\x18\x01 \x01(\x0e\x32).groundline.conversation.v1.SessionStatusR\x06status\"h\n\x16TakeOverSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"\\\n\x17TakeOverSessionResponse\x12\x41\n\x06status\x18\x01 \x01(\x0e\x32).groundline.conversation.v1.SessionStatusR\x06status\"e\n\x13\x41ttachTicketRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"\x16\n\x14\x41ttachTicketResponse\"\xdc\x01\n\x12RecordReplyRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\x12\'\n\ncomment_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tcommentId\x12)\n\x0b\x61uthor_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\nauthorName\x12\"\n\x04\x62ody\x18\x05 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01(\x80\x80\x04R\x04\x62ody\"4\n\x13RecordReplyResponse\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\"\xa7\x01\n\x15ResolveSessionRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12*\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00R\x08ticketId\x88\x01\x01\x12+\n\x0bresolved_by\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\nresolvedByB\x0c\n\n_ticket_id\"[\n\x16ResolveSessionResponse\x12\x41\n\x06status\x18\x01 \x01(\x0e\x32).groundline.conversation.v1.SessionStatusR\x06status\"\x8d\x01\n\x11ListEventsRequest\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12&\n\tpage_size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"x\n\x12ListEventsResponse\x12:\n\x06\x65vents\x18\x01 \x03(\x0b\x32\".groundline.orchestration.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"6\n\x0fGetEventRequest\x12#\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x07\x65ventId\"L\n\x10GetEventResponse\x12\x38\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".groundline.orchestration.v1.EventR\x05\x65vent\"\x95\x01\n\x10ListTurnsRequest\x12&\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x30\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since\"w\n\x11ListTurnsResponse\x12:\n\x06\x65vents\x18\x01 \x03(\x0b\x32\".groundline.orchestration.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\x83\x01\n\x0e\x41\x64vanceOutcome\x12\x1f\n\x1b\x41\x44VANCE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41\x44VANCE_OUTCOME_ADVANCED\x10\x01\x12\x18\n\x14\x41\x44VANCE_OUTCOME_IDLE\x10\x02\x12\x18\n\x14\x41\x44VANCE_OUTCOME_BUSY\x10\x03\x32\xdc\r\n\x14OrchestrationService\x12\x8c\x01\n\x0e\x41\x64vanceSession\x12\x32.groundline.orchestration.v1.AdvanceSessionRequest\x1a\x33.groundline.orchestration.v1.AdvanceSessionResponse\"\x11\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x06\x08\xe0\xd4\x03\x10\x01\x12\x8b\x01\n\x0eNotifySessions\x12\x32.groundline.orchestration.v1.NotifySessionsRequest\x1a\x33.groundline.orchestration.v1.NotifySessionsResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\xd0\x0f\x10\x01\x12\x8a\x01\n\rWatchProgress\x12\x31.groundline.orchestration.v1.WatchProgressRequest\x1a\x32.groundline.orchestration.v1.WatchProgressResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x10\x01\x18\x90\x1c\x30\x01\x12\x8e\x01\n\x0f\x45scalateSession\x12\x33.groundline.orchestration.v1.EscalateSessionRequest\x1a\x34.groundline.orchestration.v1.EscalateSessionResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x8e\x01\n\x0fTakeOverSession\x12\x33.groundline.orchestration.v1.TakeOverSessionRequest\x1a\x34.groundline.orchestration.v1.TakeOverSessionResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x85\x01\n\x0c\x41ttachTicket\x12\x30.groundline.orchestration.v1.AttachTicketRequest\x1a\x31.groundline.orchestration.v1.AttachTicketResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x82\x01\n\x0bRecordReply\x12/.groundline.orchestration.v1.RecordReplyRequest\x1a\x30.groundline.orchestration.v1.RecordReplyResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\x8b\x01\n\x0eResolveSession\x12\x32.groundline.orchestration.v1.ResolveSessionRequest\x1a\x33.groundline.orchestration.v1.ResolveSessionResponse\"\x10\xca\xc1\x18\x03\n\x01\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x12\xaa\x01\n\nListEvents\x12..groundline.orchestration.v1.ListEventsRequest\x1a/.groundline.orchestration.v1.ListEventsResponse\";\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x82\xd3\xe4\x93\x02\"\x12 /v1/sessions/{session_id}/events\x12\x99\x01\n\x08GetEvent\x12,.groundline.orchestration.v1.GetEventRequest\x1a-.groundline.orchestration.v1.GetEventResponse\"0\xca\xc1\x18\x06\n\x04\x03\x04\x05\x06\xd2\xc1\x18\x05\x08\x88\'\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/events/{event_id}\x12\x8e\x01\n\tListTurns\x12-.groundline.orchestration.v1.ListTurnsRequest\x1a..groundline.orchestration.v1.ListTurnsResponse\"\"\xca\xc1\x18\x04\n\x02\x05\x06\xd2\xc1\x18\x05\x08\x90N\x10\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/turns\x12\x82\x01\n\x0b\x45xportTurns\x12/.groundline.orchestration.v1.ExportTurnsRequest\x1a\x30.groundline.orchestration.v1.ExportTurnsResponse\"\x0e\xca\xc1\x18\x03\n\x01\x05\xd2\xc1\x18\x03\x18\x90\x1c\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -103,52 +104,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORCHESTRATIONSERVICE'].methods_by_name['GetEvent']._serialized_options = b'\312\301\030\006\n\004\003\004\005\006\322\301\030\005\010\210\'\020\001\202\323\344\223\002\027\022\025/v1/events/{event_id}'
   _globals['_ORCHESTRATIONSERVICE'].methods_by_name['ListTurns']._loaded_options = None
   _globals['_ORCHESTRATIONSERVICE'].methods_by_name['ListTurns']._serialized_options = b'\312\301\030\004\n\002\005\006\322\301\030\005\010\220N\020\001\202\323\344\223\002\013\022\t/v1/turns'
-  _globals['_ADVANCEOUTCOME']._serialized_start=2475
-  _globals['_ADVANCEOUTCOME']._serialized_end=2606
-  _globals['_ADVANCESESSIONREQUEST']._serialized_start=304
-  _globals['_ADVANCESESSIONREQUEST']._serialized_end=368
-  _globals['_ADVANCESESSIONRESPONSE']._serialized_start=370
-  _globals['_ADVANCESESSIONRESPONSE']._serialized_end=487
-  _globals['_NOTIFYSESSIONSREQUEST']._serialized_start=489
-  _globals['_NOTIFYSESSIONSREQUEST']._serialized_end=565
-  _globals['_NOTIFYSESSIONSRESPONSE']._serialized_start=567
-  _globals['_NOTIFYSESSIONSRESPONSE']._serialized_end=619
-  _globals['_WATCHPROGRESSREQUEST']._serialized_start=621
-  _globals['_WATCHPROGRESSREQUEST']._serialized_end=643
-  _globals['_WATCHPROGRESSRESPONSE']._serialized_start=645
-  _globals['_WATCHPROGRESSRESPONSE']._serialized_end=738
-  _globals['_ESCALATESESSIONREQUEST']._serialized_start=740
-  _globals['_ESCALATESESSIONREQUEST']._serialized_end=838
-  _globals['_ESCALATESESSIONRESPONSE']._serialized_start=840
-  _globals['_ESCALATESESSIONRESPONSE']._serialized_end=932
-  _globals['_TAKEOVERSESSIONREQUEST']._serialized_start=934
-  _globals['_TAKEOVERSESSIONREQUEST']._serialized_end=1038
-  _globals['_TAKEOVERSESSIONRESPONSE']._serialized_start=1040
-  _globals['_TAKEOVERSESSIONRESPONSE']._serialized_end=1132
-  _globals['_ATTACHTICKETREQUEST']._serialized_start=1134
-  _globals['_ATTACHTICKETREQUEST']._serialized_end=1235
-  _globals['_ATTACHTICKETRESPONSE']._serialized_start=1237
-  _globals['_ATTACHTICKETRESPONSE']._serialized_end=1259
-  _globals['_RECORDREPLYREQUEST']._serialized_start=1262
-  _globals['_RECORDREPLYREQUEST']._serialized_end=1482
-  _globals['_RECORDREPLYRESPONSE']._serialized_start=1484
-  _globals['_RECORDREPLYRESPONSE']._serialized_end=1536
-  _globals['_RESOLVESESSIONREQUEST']._serialized_start=1539
-  _globals['_RESOLVESESSIONREQUEST']._serialized_end=1706
-  _globals['_RESOLVESESSIONRESPONSE']._serialized_start=1708
-  _globals['_RESOLVESESSIONRESPONSE']._serialized_end=1799
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1802
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1943
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1945
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=2065
-  _globals['_GETEVENTREQUEST']._serialized_start=2067
-  _globals['_GETEVENTREQUEST']._serialized_end=2121
-  _globals['_GETEVENTRESPONSE']._serialized_start=2123
-  _globals['_GETEVENTRESPONSE']._serialized_end=2199
-  _globals['_LISTTURNSREQUEST']._serialized_start=2202
-  _globals['_LISTTURNSREQUEST']._serialized_end=2351
-  _globals['_LISTTURNSRESPONSE']._serialized_start=2353
-  _globals['_LISTTURNSRESPONSE']._serialized_end=2472
-  _globals['_ORCHESTRATIONSERVICE']._serialized_start=2609
-  _globals['_ORCHESTRATIONSERVICE']._serialized_end=4232
+  _globals['_ORCHESTRATIONSERVICE'].methods_by_name['ExportTurns']._loaded_options = None
+  _globals['_ORCHESTRATIONSERVICE'].methods_by_name['ExportTurns']._serialized_options = b'\312\301\030\003\n\001\005\322\301\030\003\030\220\034'
+  _globals['_ADVANCEOUTCOME']._serialized_start=2522
+  _globals['_ADVANCEOUTCOME']._serialized_end=2653
+  _globals['_ADVANCESESSIONREQUEST']._serialized_start=351
+  _globals['_ADVANCESESSIONREQUEST']._serialized_end=415
+  _globals['_ADVANCESESSIONRESPONSE']._serialized_start=417
+  _globals['_ADVANCESESSIONRESPONSE']._serialized_end=534
+  _globals['_NOTIFYSESSIONSREQUEST']._serialized_start=536
+  _globals['_NOTIFYSESSIONSREQUEST']._serialized_end=612
+  _globals['_NOTIFYSESSIONSRESPONSE']._serialized_start=614
+  _globals['_NOTIFYSESSIONSRESPONSE']._serialized_end=666
+  _globals['_WATCHPROGRESSREQUEST']._serialized_start=668
+  _globals['_WATCHPROGRESSREQUEST']._serialized_end=690
+  _globals['_WATCHPROGRESSRESPONSE']._serialized_start=692
+  _globals['_WATCHPROGRESSRESPONSE']._serialized_end=785
+  _globals['_ESCALATESESSIONREQUEST']._serialized_start=787
+  _globals['_ESCALATESESSIONREQUEST']._serialized_end=885
+  _globals['_ESCALATESESSIONRESPONSE']._serialized_start=887
+  _globals['_ESCALATESESSIONRESPONSE']._serialized_end=979
+  _globals['_TAKEOVERSESSIONREQUEST']._serialized_start=981
+  _globals['_TAKEOVERSESSIONREQUEST']._serialized_end=1085
+  _globals['_TAKEOVERSESSIONRESPONSE']._serialized_start=1087
+  _globals['_TAKEOVERSESSIONRESPONSE']._serialized_end=1179
+  _globals['_ATTACHTICKETREQUEST']._serialized_start=1181
+  _globals['_ATTACHTICKETREQUEST']._serialized_end=1282
+  _globals['_ATTACHTICKETRESPONSE']._serialized_start=1284
+  _globals['_ATTACHTICKETRESPONSE']._serialized_end=1306
+  _globals['_RECORDREPLYREQUEST']._serialized_start=1309
+  _globals['_RECORDREPLYREQUEST']._serialized_end=1529
+  _globals['_RECORDREPLYRESPONSE']._serialized_start=1531
+  _globals['_RECORDREPLYRESPONSE']._serialized_end=1583
+  _globals['_RESOLVESESSIONREQUEST']._serialized_start=1586
+  _globals['_RESOLVESESSIONREQUEST']._serialized_end=1753
+  _globals['_RESOLVESESSIONRESPONSE']._serialized_start=1755
+  _globals['_RESOLVESESSIONRESPONSE']._serialized_end=1846
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1849
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1990
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1992
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=2112
+  _globals['_GETEVENTREQUEST']._serialized_start=2114
+  _globals['_GETEVENTREQUEST']._serialized_end=2168
+  _globals['_GETEVENTRESPONSE']._serialized_start=2170
+  _globals['_GETEVENTRESPONSE']._serialized_end=2246
+  _globals['_LISTTURNSREQUEST']._serialized_start=2249
+  _globals['_LISTTURNSREQUEST']._serialized_end=2398
+  _globals['_LISTTURNSRESPONSE']._serialized_start=2400
+  _globals['_LISTTURNSRESPONSE']._serialized_end=2519
+  _globals['_ORCHESTRATIONSERVICE']._serialized_start=2656
+  _globals['_ORCHESTRATIONSERVICE']._serialized_end=4412
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from groundline.orchestration.v1 import orchestration_service_pb2 as groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2
+from groundline.orchestration.v1 import turn_export_pb2 as groundline_dot_orchestration_dot_v1_dot_turn__export__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -89,6 +90,11 @@ class OrchestrationServiceStub:
                 '/groundline.orchestration.v1.OrchestrationService/ListTurns',
                 request_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsRequest.SerializeToString,
                 response_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsResponse.FromString,
+                _registered_method=True)
+        self.ExportTurns = channel.unary_stream(
+                '/groundline.orchestration.v1.OrchestrationService/ExportTurns',
+                request_serializer=groundline_dot_orchestration_dot_v1_dot_turn__export__pb2.ExportTurnsRequest.SerializeToString,
+                response_deserializer=groundline_dot_orchestration_dot_v1_dot_turn__export__pb2.ExportTurnsResponse.FromString,
                 _registered_method=True)
 
 
@@ -183,6 +189,15 @@ class OrchestrationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportTurns(self, request, context):
+        """Streams the turns of a knowledge base's conversations as material for an offline evaluation set, oldest first and
+        redacted. Each call is in the audit trail, with its range, before the first turn leaves.
+        Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrchestrationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -240,6 +255,11 @@ def add_OrchestrationServiceServicer_to_server(servicer, server):
                     servicer.ListTurns,
                     request_deserializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsRequest.FromString,
                     response_serializer=groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsResponse.SerializeToString,
+            ),
+            'ExportTurns': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportTurns,
+                    request_deserializer=groundline_dot_orchestration_dot_v1_dot_turn__export__pb2.ExportTurnsRequest.FromString,
+                    response_serializer=groundline_dot_orchestration_dot_v1_dot_turn__export__pb2.ExportTurnsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -540,6 +560,33 @@ class OrchestrationService:
             '/groundline.orchestration.v1.OrchestrationService/ListTurns',
             groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsRequest.SerializeToString,
             groundline_dot_orchestration_dot_v1_dot_orchestration__service__pb2.ListTurnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportTurns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/groundline.orchestration.v1.OrchestrationService/ExportTurns',
+            groundline_dot_orchestration_dot_v1_dot_turn__export__pb2.ExportTurnsRequest.SerializeToString,
+            groundline_dot_orchestration_dot_v1_dot_turn__export__pb2.ExportTurnsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ The conversation's state machine: open, escalated, resolved. Called by the mesh;
 
 from collections import abc as _abc
 from groundline.orchestration.v1 import orchestration_service_pb2 as _orchestration_service_pb2
+from groundline.orchestration.v1 import turn_export_pb2 as _turn_export_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 
@@ -53,6 +54,11 @@ class OrchestrationServiceStub:
     """Reads one event. Fails with EVENT_NOT_FOUND (NOT_FOUND)."""
     ListTurns: _aio.UnaryUnaryMultiCallable[_orchestration_service_pb2.ListTurnsRequest, _orchestration_service_pb2.ListTurnsResponse]
     """Lists the turns of all conversations, oldest first: what replay and a new policy are tried on.
+    Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
+    """
+    ExportTurns: _aio.UnaryStreamMultiCallable[_turn_export_pb2.ExportTurnsRequest, _turn_export_pb2.ExportTurnsResponse]
+    """Streams the turns of a knowledge base's conversations as material for an offline evaluation set, oldest first and
+    redacted. Each call is in the audit trail, with its range, before the first turn leaves.
     Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
     """
 
@@ -161,6 +167,17 @@ class OrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_orchestration_service_pb2.ListTurnsRequest, _abc.Awaitable[_orchestration_service_pb2.ListTurnsResponse]],
     ) -> _abc.Awaitable[_orchestration_service_pb2.ListTurnsResponse]:
         """Lists the turns of all conversations, oldest first: what replay and a new policy are tried on.
+        Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportTurns(
+        self,
+        request: _turn_export_pb2.ExportTurnsRequest,
+        context: _aio.ServicerContext[_turn_export_pb2.ExportTurnsRequest, _abc.AsyncIterator[_turn_export_pb2.ExportTurnsResponse]],
+    ) -> _abc.AsyncIterator[_turn_export_pb2.ExportTurnsResponse]:
+        """Streams the turns of a knowledge base's conversations as material for an offline evaluation set, oldest first and
+        redacted. Each call is in the audit trail, with its range, before the first turn leaves.
         Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT).
         """
 

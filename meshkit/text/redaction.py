@@ -19,7 +19,11 @@ class _Rule:
     check: Callable[[str], bool] = lambda _: True
 
     def apply(self, text: str) -> str:
-        return self.pattern.sub(lambda found: self.label if self.check(found[0]) else found[0], text)
+        """`text` with the label for what the pattern finds; its group `lead`, where it has one, stays."""
+        return self.pattern.sub(lambda found: self._replaced(found) if self.check(found[0]) else found[0], text)
+
+    def _replaced(self, found: re.Match[str]) -> str:
+        return (found.groupdict().get("lead") or "") + self.label
 
 
 def _digits(text: str) -> str:
@@ -60,6 +64,10 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}([./-])\d{1,2}\1\d{4}")
 _ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}(?!\d)")
 _NORTH_AMERICAN = re.compile(r"\d{3}[ .-]\d{3}[ .-]\d{4}")
 _PHONE = r"(?<![\w.,/:=#€$£-])(?:\+\s?|00)?\(?\d(?:[\d() ./\u00a0-]{5,20})\d(?![\w%€$£]|[.,:/-]\d|-\w)"
+# Names are told by where they stand, for nothing else tells them from a product's.
+_NAME = r"[^\W\d_a-zß-ÿ][\w'’-]{1,30}(?:[ \t]+[^\W\d_a-zß-ÿ][\w'’.-]{0,30}){0,2}"
+_GREETING = r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hi there|thank you|thanks),?"
+_SIGNING = r"(?:(?:kind|best|warm|kindest|warmest|many)[ \t]+)?(?:regards|wishes|sincerely|cheers|thanks|yours|best)"
 _RULES = (
     _Rule("[url]", re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s/@<>\"']{1,256}@[^\s<>\"']{1,2048}", re.IGNORECASE)),
     _Rule(
@@ -87,18 +95,26 @@ _RULES = (
     _Rule("[phone]", re.compile(_PHONE), _is_phone),
     _Rule("[number]", re.compile(r"(?<![\w.,:-])\d{3,8}(?:[ \u00a0-]\d{3,8}){2,}(?![\w-]|[.,]\d)")),
     _Rule("[number]", re.compile(rf"\d{{{LONGEST_DIGIT_RUN + 1},}}")),
+    _Rule("[name]", re.compile(rf"(?P<lead>\b(?i:my (?:full )?name is|my name['’]s)[ \t]+){_NAME}")),
+    _Rule("[name]", re.compile(rf"(?P<lead>^[ \t]*(?i:{_GREETING})[ \t]+){_NAME}(?=[ \t]*(?:[,!.:]|$))", re.MULTILINE)),
+    _Rule(
+        "[name]",
+        re.compile(rf"(?P<lead>(?:\b(?i:{_SIGNING})[ \t]*[,!.]?[ \t]*\n\s{{0,8}}|\n[ \t]*—[ \t]*)){_NAME}(?=\s*\Z)"),
+    ),
 )
 
 
-def redact(text: str, known: Iterable[str] = ()) -> str:
-    """`text` with `[email]`, `[phone]`, `[card]`, `[iban]`, `[url]`, `[secret]`, `[number]` in place of such things.
+def redact(text: str, known: Iterable[str] = (), *, agents: Iterable[str] = ()) -> str:
+    """`text` with `[email]`, `[phone]`, `[card]`, `[iban]`, `[url]`, `[secret]`, `[number]`, `[name]` in place of such
+    things. Names are found where they introduce, greet or sign, and nowhere else.
 
-    `known` are strings that tell who the customer is, such as their id; each becomes `[customer]`. Redacting twice
-    changes nothing.
+    `known` are strings that tell who the customer is, such as their id; each becomes `[customer]`; `agents` are names
+    of the people who answer, each becomes `[agent]`. Redacting twice changes nothing.
     """
-    for word in sorted({each.strip() for each in known}, key=len, reverse=True):
-        if len(word) >= 3:
-            text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "[customer]", text, flags=re.IGNORECASE)
+    for label, given in (("[customer]", known), ("[agent]", agents)):
+        for word in sorted({each.strip() for each in given}, key=len, reverse=True):
+            if len(word) >= 3:
+                text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", label, text, flags=re.IGNORECASE)
     for rule in _RULES:
         text = rule.apply(text)
     return text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from svc_workers.redaction import redact
+from meshkit.text.redaction import redact
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,12 @@ from svc_workers.redaction import redact
         ("account 123456789012", "account [number]"),
         ("order no. 204817334455 is late", "order no. [number] is late"),
         ("ref AB1234567890", "ref AB[number]"),
+        ("Hello, my name is Jane Doe and it fails", "Hello, my name is [name] and it fails"),
+        ("my name's Åsa. Help", "my name's [name]. Help"),
+        ("Hi Jane,\nhold RESET", "Hi [name],\nhold RESET"),
+        ("Dear Jane O'Neil!\nIt holds 40.", "Dear [name]!\nIt holds 40."),
+        ("It blinks.\n\nKind regards,\nJane Doe\n", "It blinks.\n\nKind regards,\n[name]\n"),
+        ("Restart it.\n— Maya", "Restart it.\n— [name]"),
     ],
 )
 def test_taken_out(text: str, expected: str) -> None:
@@ -63,6 +69,11 @@ def test_taken_out(text: str, expected: str) -> None:
         "--snapshot-count 100000, 20480 bytes",
         "channels 36 to 48, bands 1, 3, 7, 8, 20, 28",
         "50 x 40 x 30 mm",
+        "Hello World is printed by the Lumen 3",
+        "Dear all, it blinks; thanks,\nand it is Green at the end",
+        "Hi there, this is Lumen 3 and its name is Lumen",
+        "Do this:\n- Restart",
+        "Regards the Lumen 3 as new",
         "",
     ],
 )
@@ -76,6 +87,24 @@ def test_known_words_become_the_customer() -> None:
     )
 
 
+def test_agents_names_become_the_agent() -> None:
+    assert redact("Maya Lind here; maya lind answers, Mayan does not", agents=["Maya Lind", ""]) == (
+        "[agent] here; [agent] answers, Mayan does not"
+    )
+
+
 def test_long_hostile_text_is_fast() -> None:
-    for text in ("1 " * 50_000, "a@" * 50_000, "http://" * 10_000, "(" * 50_000, "+1" * 30_000, "DE89 " * 20_000):
+    for text in (
+        "1 " * 50_000,
+        "a@" * 50_000,
+        "http://" * 10_000,
+        "(" * 50_000,
+        "+1" * 30_000,
+        "DE89 " * 20_000,
+        "Hi A" * 20_000,
+        "Dear " * 20_000,
+        "thanks\n" * 20_000,
+        "A" * 50_000,
+        "\n— Aa" * 20_000,
+    ):
         redact(text)
