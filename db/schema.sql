@@ -163,6 +163,16 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION ticketing.stamp_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- It rises even if the clock stands or steps back.
+    NEW.updated_at := greatest(clock_timestamp(), OLD.updated_at + interval '1 microsecond');
+    RETURN NEW;
+END
+$$;
+
 CREATE TABLE conversation.events (
     event_id uuid NOT NULL,
     session_id uuid NOT NULL,
@@ -388,6 +398,14 @@ CREATE TABLE messaging.audit (
     request_id text DEFAULT ''::text NOT NULL
 );
 
+CREATE TABLE messaging.cursors (
+    name text NOT NULL,
+    "position" text DEFAULT ''::text NOT NULL,
+    settled_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    lease_token uuid,
+    lease_expires_at timestamp with time zone
+);
+
 CREATE TABLE messaging.inbox (
     consumer text NOT NULL,
     key text NOT NULL,
@@ -515,6 +533,8 @@ CREATE TABLE ticketing.tickets (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     resolved_at timestamp with time zone,
+    opened_by text DEFAULT ''::text,
+    resolved_by text DEFAULT ''::text,
     CONSTRAINT tickets_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'urgent'::text]))),
     CONSTRAINT tickets_status_check CHECK ((status = ANY (ARRAY['open'::text, 'pending'::text, 'resolved'::text, 'closed'::text])))
 )
@@ -594,6 +614,9 @@ ALTER TABLE ONLY knowledge.term_stats
 
 ALTER TABLE ONLY messaging.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (audit_id);
+
+ALTER TABLE ONLY messaging.cursors
+    ADD CONSTRAINT cursors_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY messaging.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (consumer, key);
@@ -689,6 +712,8 @@ CREATE INDEX webhook_deliveries_log_idx ON messaging.webhook_deliveries USING bt
 
 CREATE INDEX attachments_ticket_idx ON ticketing.attachments USING btree (ticket_id, attachment_id);
 
+CREATE INDEX ticket_comments_replies_idx ON ticketing.ticket_comments USING btree (created_at, comment_id) WHERE ((author_type = 'agent'::text) AND (visibility = 'public'::text));
+
 CREATE INDEX ticket_comments_ticket_idx ON ticketing.ticket_comments USING btree (ticket_id, comment_id);
 
 CREATE INDEX tickets_assigned_idx ON ticketing.tickets USING btree (assigned_to, status, updated_at) WHERE (assigned_to <> ''::text);
@@ -704,6 +729,8 @@ CREATE INDEX tickets_updated_idx ON ticketing.tickets USING btree (updated_at, t
 CREATE TRIGGER doc_chunks_counted_delete AFTER DELETE ON knowledge.doc_chunks REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION knowledge.count_chunks();
 
 CREATE TRIGGER doc_chunks_counted_insert AFTER INSERT ON knowledge.doc_chunks REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION knowledge.count_chunks();
+
+CREATE TRIGGER tickets_stamp_change BEFORE INSERT OR UPDATE ON ticketing.tickets FOR EACH ROW EXECUTE FUNCTION ticketing.stamp_change();
 
 ALTER TABLE ONLY conversation.events
     ADD CONSTRAINT events_session_id_fkey FOREIGN KEY (session_id) REFERENCES conversation.sessions(session_id);
@@ -842,6 +869,8 @@ GRANT SELECT ON TABLE knowledge.term_stats TO groundline_workers;
 
 GRANT SELECT,INSERT ON TABLE messaging.audit TO groundline_workers;
 GRANT INSERT ON TABLE messaging.audit TO groundline_orchestrator;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE messaging.cursors TO groundline_workers;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE messaging.inbox TO groundline_workers;
 

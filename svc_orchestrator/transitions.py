@@ -50,6 +50,9 @@ class Transitions:
         """An agent works on it now, under this ticket; returns the status. Raises SessionNotFound."""
         async with self._db.transaction() as conn:
             session = await self._locked(conn, session_id)
+            if session.ticket_id == ticket_id:
+                # It came before; the conversation may have gone on since.
+                return session.status
             if session.status == "escalated":
                 # An escalation that came first and has no ticket yet finds this one.
                 if session.ticket_id is None:

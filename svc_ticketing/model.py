@@ -67,6 +67,8 @@ class NewTicket:
     evidence_pack: Json | None
     refused_draft: Json | None
     verdict: Json | None
+    opened_by: str | None
+    """Whom the conversation must follow; None if it asked for the ticket itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,28 @@ class Comment(NewComment):
 
     comment_id: UUID
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a ticket stands toward its conversation. `opened_by` and `resolved_by`: whom that must follow, "" if it is
+    not known who; None where it need not, or there is nothing to follow."""
+
+    status: Status
+    opened_by: str | None
+    resolved_by: str | None
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketChange:
+    """What happened to a ticket: it stands so now, or an agent replied. `id` orders what happened at the same time."""
+
+    changed_at: datetime
+    id: UUID
+    ticket_id: UUID
+    session_id: UUID
+    what: Standing | Comment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,9 @@
 -- tickets_one_open_per_session_key.
 insert into ticketing.tickets
     (ticket_id, session_id, priority, tags, queue, escalation_reason, ai_confidence, summary, customer_id, channel,
-     knowledge_base, transcript_json, evidence_pack_json, refused_draft_json, verdict_json,
+     knowledge_base, transcript_json, evidence_pack_json, refused_draft_json, verdict_json, opened_by,
      request_owner, request_id, request_sha256)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 on conflict on constraint tickets_request_key do nothing
 returning ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
     resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at,
@@ -42,29 +42,29 @@ where ticket_id = $1
 for no key update
 
 -- save_ticket --
--- Writes what can be changed. updated_at rises even if the clock stands or steps back.
+-- Writes what can be changed; $8 is who resolves it, if that is the change. A trigger says when it was.
 update ticketing.tickets
 set status = $2, priority = $3, tags = $4, assigned_to = $5, queue = $6, resolution = $7,
     resolved_at = case when $2 = 'resolved' then coalesce(resolved_at, clock_timestamp())
                        when $2 = 'closed' then resolved_at end,
-    revision = revision + 1,
-    updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
+    resolved_by = case when $2 in ('open', 'pending') then '' when status <> 'resolved' and $2 = 'resolved' then $8
+                       else resolved_by end,
+    revision = revision + 1
 where ticket_id = $1
 returning ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
     resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at,
     transcript_json, evidence_pack_json, refused_draft_json, verdict_json
 
 -- touch_ticket --
--- Says that something was added to a ticket.
+-- Says that something was added to a ticket. A trigger says when.
 update ticketing.tickets
-set revision = revision + 1,
-    updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
+set revision = revision + 1
 where ticket_id = $1
 
 -- set_status --
 -- What a comment does to the status.
 update ticketing.tickets
-set status = $2, resolved_at = null
+set status = $2, resolved_at = null, resolved_by = ''
 where ticket_id = $1
 
 -- list_tickets --
@@ -148,3 +148,34 @@ from ticketing.attachments
 where ticket_id = $1 and ($2::uuid is null or attachment_id > $2)
 order by attachment_id
 limit $3
+
+-- horizon --
+-- The database's time, the oldest transaction that is still open, and the first one that was not begun yet.
+select statement_timestamp() as now, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as following
+
+-- list_changes --
+-- What happened to tickets after ($1, $2) and up to $3, oldest first, at most $4: tickets as they stand, and replies.
+select changed_at, id, ticket_id, session_id, status, opened_by, resolved_by, resolved_at, author, body
+from (
+    (
+        select updated_at as changed_at, ticket_id as id, ticket_id, session_id, status, opened_by, resolved_by,
+            resolved_at, null::text as author, null::text as body
+        from ticketing.tickets
+        where (updated_at, ticket_id) > ($1, $2::uuid) and updated_at <= $3
+        order by updated_at, ticket_id
+        limit $4
+    )
+    union all
+    (
+        select c.created_at, c.comment_id, c.ticket_id, t.session_id, t.status, null, null, null, c.author, c.body
+        from ticketing.ticket_comments c
+        join ticketing.tickets t on t.ticket_id = c.ticket_id
+        where c.author_type = 'agent' and c.visibility = 'public'
+            and (c.created_at, c.comment_id) > ($1, $2::uuid) and c.created_at <= $3
+        order by c.created_at, c.comment_id
+        limit $4
+    )
+) changes
+order by changed_at, id
+limit $4

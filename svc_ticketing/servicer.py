@@ -11,18 +11,23 @@ from meshkit.call import current_principal
 from meshkit.paging import page_size
 from svc_ticketing import translation as to
 from svc_ticketing.attachments import Attachments
+from svc_ticketing.changes import Changes
 from svc_ticketing.comments import Comments
 from svc_ticketing.repeatable import RequestKey
 from svc_ticketing.tickets import Tickets
+
+# Replies come with their words: so many are no larger than a message may be.
+MAX_CHANGES = 50
 
 
 class TicketingServicer(rpc.TicketingServiceServicer):
     """The agents' side of the desk."""
 
-    def __init__(self, tickets: Tickets, comments: Comments, attachments: Attachments) -> None:
+    def __init__(self, tickets: Tickets, comments: Comments, attachments: Attachments, changes: Changes) -> None:
         self._tickets = tickets
         self._comments = comments
         self._attachments = attachments
+        self._changes = changes
 
     async def CreateTicket(self, request: pb.CreateTicketRequest, context: Any) -> pb.CreateTicketResponse:
         by = current_principal()
@@ -84,3 +89,18 @@ class TicketingServicer(rpc.TicketingServiceServicer):
         content = await self._attachments.content(UUID(request.ticket_id), UUID(request.attachment_id))
         # Whatever the sender said it is: a browser must never run it on our origin.
         return httpbody_pb2.HttpBody(content_type="application/octet-stream", data=content)
+
+    async def ListTicketChanges(
+        self, request: pb.ListTicketChangesRequest, context: Any
+    ) -> pb.ListTicketChangesResponse:
+        rows, cursor, more = await self._changes.page(
+            cursor=request.cursor,
+            since=to.moment(request.since, "since") if request.HasField("since") else None,
+            size=page_size(request.page_size, default=MAX_CHANGES, maximum=MAX_CHANGES),
+        )
+        return pb.ListTicketChangesResponse(
+            changes=map(to.change_message, rows),
+            next_cursor=cursor.encode(),
+            settled_at=to.timestamp(cursor.at),
+            more=more,
+        )

@@ -19,8 +19,10 @@ from svc_ticketing.model import (
     NewComment,
     NewTicket,
     Priority,
+    Standing,
     Status,
     Ticket,
+    TicketChange,
     TicketDetails,
     Visibility,
 )
@@ -64,6 +66,7 @@ async def insert_ticket(conn: Connection, new: NewTicket, request: RequestKey | 
                 new.evidence_pack,
                 new.refused_draft,
                 new.verdict,
+                new.opened_by,
                 *_request(request),
             )
         except asyncpg.ForeignKeyViolationError as exc:
@@ -100,8 +103,11 @@ async def lock_ticket(conn: Connection, ticket_id: UUID) -> Ticket | None:
     return _ticket(row) if row else None
 
 
-async def save_ticket(conn: Connection, ticket: Ticket) -> Ticket:
-    """Writes what can be changed of a locked ticket. Raises OpenTicketStands."""
+async def save_ticket(conn: Connection, ticket: Ticket, *, resolved_by: str | None) -> Ticket:
+    """Writes what can be changed of a locked ticket. Raises OpenTicketStands.
+
+    `resolved_by` is whom the conversation must follow if this resolves the ticket; None if it need not.
+    """
     with _one_open_ticket():
         row = await conn.fetchrow(
             _queries.save_ticket,
@@ -112,6 +118,7 @@ async def save_ticket(conn: Connection, ticket: Ticket) -> Ticket:
             ticket.assigned_to,
             ticket.queue,
             ticket.resolution,
+            resolved_by,
         )
     assert row is not None  # It is locked, and tickets are never deleted.
     return _ticket(row)
@@ -228,6 +235,20 @@ async def list_attachments(conn: Connection, ticket_id: UUID, *, after: UUID | N
     return [Attachment(**row) for row in await conn.fetch(_queries.list_attachments, ticket_id, after, limit)]
 
 
+async def horizon(conn: Connection) -> tuple[datetime, int, int]:
+    """The database's time, the oldest transaction that is still open, and the first one not begun by then."""
+    row = await conn.fetchrow(_queries.horizon)
+    assert row is not None
+    return row["now"], row["oldest"], row["following"]
+
+
+async def list_changes(
+    conn: Connection, *, after: tuple[datetime, UUID], until: datetime, limit: int
+) -> list[TicketChange]:
+    """At most `limit` changes, oldest first, from beyond `after` up to `until`."""
+    return [_change(row) for row in await conn.fetch(_queries.list_changes, *after, until, limit)]
+
+
 @contextmanager
 def _one_open_ticket() -> Iterator[None]:
     try:
@@ -281,4 +302,32 @@ def _comment(row: asyncpg.Record) -> Comment:
         body=row["body"],
         source_message_id=row["source_message_id"],
         created_at=row["created_at"],
+    )
+
+
+def _change(row: asyncpg.Record) -> TicketChange:
+    what: Standing | Comment
+    if row["body"] is None:
+        what = Standing(
+            status=Status(row["status"]),
+            opened_by=row["opened_by"],
+            resolved_by=row["resolved_by"],
+            resolved_at=row["resolved_at"],
+        )
+    else:
+        what = Comment(
+            comment_id=row["id"],
+            ticket_id=row["ticket_id"],
+            author_type=Author.AGENT,
+            author=row["author"],
+            visibility=Visibility.PUBLIC,
+            body=row["body"],
+            created_at=row["changed_at"],
+        )
+    return TicketChange(
+        changed_at=row["changed_at"],
+        id=row["id"],
+        ticket_id=row["ticket_id"],
+        session_id=row["session_id"],
+        what=what,
     )

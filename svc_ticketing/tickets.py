@@ -95,7 +95,7 @@ class Tickets:
                 resolves = changed.status is Status.RESOLVED is not ticket.status and not is_service(by)
                 if resolves:
                     await _require_answer(conn, changed)
-                saved = await store.save_ticket(conn, changed)
+                saved = await store.save_ticket(conn, changed, resolved_by=None if is_service(by) else by.subject)
                 await announce_updated(conn, saved)
                 if resolves:
                     await _resolve_session(conn, saved, by)
@@ -129,13 +129,14 @@ async def _take_over(conn: Connection, ticket: Ticket) -> None:
 
 
 async def _resolve_session(conn: Connection, ticket: Ticket, by: Principal) -> None:
+    assert ticket.resolved_at is not None
     await outbox.put(
         conn,
         commands.ResolveSession(
             session_id=str(ticket.session_id), ticket_id=str(ticket.ticket_id), resolved_by=by.subject
         ),
         type="resolve_session",
-        key=f"resolve-session:{ticket.ticket_id}:{ticket.etag}",
+        key=f"resolve-session:{ticket.ticket_id}:{ticket.resolved_at.isoformat()}",
         ordering_key=ticket.session_id,
     )
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -27,6 +27,7 @@ from svc_ticketing.model import (
     Priority,
     Status,
     Ticket,
+    TicketChange,
     Visibility,
     is_service,
 )
@@ -70,6 +71,7 @@ def new_ticket(request: service_pb.CreateTicketRequest, by: Principal) -> NewTic
         evidence_pack=to_json(request.evidence_pack) if request.HasField("evidence_pack") else None,
         refused_draft=to_json(request.refused_draft) if request.HasField("refused_draft") else None,
         verdict=to_json(request.verdict) if request.HasField("verdict") else None,
+        opened_by=None if trusted else by.subject,
     )
 
 
@@ -119,9 +121,9 @@ def ticket_message(ticket: Ticket, *, with_draft: bool = False) -> pb.Ticket:
         customer_id=ticket.customer_id,
         channel=ticket.channel,
         knowledge_base=ticket.knowledge_base,
-        created_at=_timestamp(ticket.created_at),
-        updated_at=_timestamp(ticket.updated_at),
-        resolved_at=_timestamp(ticket.resolved_at) if ticket.resolved_at else None,
+        created_at=timestamp(ticket.created_at),
+        updated_at=timestamp(ticket.updated_at),
+        resolved_at=timestamp(ticket.resolved_at) if ticket.resolved_at else None,
         etag=ticket.etag,
     )
     if ticket.details is not None:
@@ -146,8 +148,29 @@ def comment_message(comment: Comment) -> pb.TicketComment:
         visibility=_value(pb.CommentVisibility, comment.visibility),
         body=comment.body,
         source_message_id=str(comment.source_message_id) if comment.source_message_id else None,
-        created_at=_timestamp(comment.created_at),
+        created_at=timestamp(comment.created_at),
     )
+
+
+def change_message(change: TicketChange) -> pb.TicketChange:
+    """What happened, as the contract shows it."""
+    message = pb.TicketChange(
+        ticket_id=str(change.ticket_id),
+        session_id=str(change.session_id),
+        changed_at=timestamp(change.changed_at),
+    )
+    if isinstance(change.what, Comment):
+        message.reply.CopyFrom(comment_message(change.what))
+        return message
+    standing = change.what
+    message.standing.status = _value(pb.TicketStatus, standing.status)
+    if standing.opened_by is not None:
+        message.standing.opened_by = standing.opened_by
+    if standing.status in (Status.RESOLVED, Status.CLOSED) and standing.resolved_by is not None:
+        message.standing.resolved_by = standing.resolved_by
+        # A road that sets the status alone has at least changed the ticket then.
+        message.standing.resolved_at.CopyFrom(timestamp(standing.resolved_at or change.changed_at))
+    return message
 
 
 def attachment_message(attachment: Attachment) -> pb.Attachment:
@@ -159,7 +182,7 @@ def attachment_message(attachment: Attachment) -> pb.Attachment:
         media_type=attachment.media_type,
         size_bytes=attachment.size_bytes,
         sha256=attachment.sha256,
-        created_at=_timestamp(attachment.created_at),
+        created_at=timestamp(attachment.created_at),
     )
 
 
@@ -211,7 +234,16 @@ def _value(enum: Enum, member: StrEnum) -> Any:
     return enum.Value(_prefix(enum) + member.upper())
 
 
-def _timestamp(moment: datetime) -> Timestamp:
+def moment(stamp: Timestamp, field: str) -> datetime:
+    """The moment that a request names in `field`. Raises InvalidRequest for one that no calendar has."""
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise InvalidRequest(violations=[FieldViolation(field, "must be a time of the years 1 to 9999")]) from exc
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """The moment as the contracts write it."""
     stamp = Timestamp()
     stamp.FromDatetime(moment)
     return stamp

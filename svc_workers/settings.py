@@ -36,6 +36,8 @@ class WorkerSettings(EmbeddingSettings):
     retention_s: float = Field(default=7 * 86_400.0, ge=2 * 86_400, le=3650 * 86_400)
     """How long done commands, remembered deliveries and answered request ids are kept: as long as a repetition of them
     is known for one. At least twice what a command may go on being tried for (docs/decisions/0011)."""
+    ticket_sync_interval_s: float = Field(default=10.0, ge=0, le=3600)
+    """How often tickets are looked at for what no event told their conversations; 0: never."""
     webhook_allow_private: bool = False
     """Development and tests only: events may go over http and to private addresses."""
     webhook_key_file: Path | None = None

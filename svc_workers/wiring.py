@@ -40,6 +40,7 @@ from svc_workers.servicer import AuditServicer, CommandServicer
 from svc_workers.settings import WorkerSettings
 from svc_workers.summarize_case import SummarizeCase
 from svc_workers.take_over_session import TakeOverSession
+from svc_workers.ticket_sync.polling import TicketSync
 from svc_workers.webhooks.assembly import open_webhooks
 
 DELIVERY, KNOWLEDGE = "worker-delivery", "worker-knowledge"
@@ -53,6 +54,7 @@ async def wire_delivery(stack: AsyncExitStack, settings: WorkerSettings) -> Sequ
     peers = await _open_peers(stack, settings, DELIVERY)
     webhooks = open_webhooks(stack, settings, database)
     road = open_road(database, [*delivery_handlers(peers), *webhooks.handlers], settings, DELIVERY)
+    sync = TicketSync(database, peers, interval_s=settings.ticket_sync_interval_s)
     listener = Listener(str(settings.database_url))
     await listener.subscribe(SESSION_CHANNEL, road.wake)
     return [
@@ -62,6 +64,7 @@ async def wire_delivery(stack: AsyncExitStack, settings: WorkerSettings) -> Sequ
         Background("tidying", Tidying(database, retention_s=settings.retention_s, purges=store.PURGES).run),
         *road.backgrounds,
         Background("listen", listener.run),
+        *([Background("ticket-sync", sync.run)] if settings.ticket_sync_interval_s > 0 else []),
     ]
 
 

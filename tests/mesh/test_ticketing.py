@@ -1,7 +1,9 @@
 """Tickets through the wire: made once, changed by the rules, each change with its command."""
 
 import asyncio
+from datetime import UTC
 from itertools import product
+from typing import Any
 
 from google.rpc import code_pb2
 
@@ -183,7 +185,9 @@ async def test_resolving_resolves_the_conversation_unless_it_was_closed_first(de
     ).ticket
     (command,) = await desk.commands()
     assert command["type"] == "resolve_session"
-    assert command["idempotency_key"] == f"resolve-session:{made.ticket_id}:{changed.etag}"
+    assert command["idempotency_key"] == (
+        f"resolve-session:{made.ticket_id}:{changed.resolved_at.ToDatetime(UTC).isoformat()}"
+    )
     assert command["payload_json"] == {
         "session_id": made.session_id,
         "ticket_id": made.ticket_id,
@@ -318,7 +322,7 @@ async def test_filters(desk: Desk) -> None:
 
 async def test_only_the_companys_people_and_services_come_in(desk: Desk) -> None:
     made = await desk.ticket()
-    methods = {
+    methods: dict[str, Any] = {
         "CreateTicket": service_pb.CreateTicketRequest(session_id=made.session_id),
         "GetTicket": service_pb.GetTicketRequest(ticket_id=made.ticket_id),
         "ListTickets": service_pb.ListTicketsRequest(),
@@ -333,6 +337,9 @@ async def test_only_the_companys_people_and_services_come_in(desk: Desk) -> None
             ticket_id=made.ticket_id, attachment_id=made.ticket_id
         ),
     }
+    alone = await refusal(desk.stub("agent").ListTicketChanges(service_pb.ListTicketChangesRequest()))
+    assert (alone.code, alone.reason) == (code_pb2.PERMISSION_DENIED, "ROLE_NOT_ALLOWED"), "the mesh's own"
+    methods["ListTicketChanges"] = service_pb.ListTicketChangesRequest()
     assert set(methods) == {each.name for each in service_pb.DESCRIPTOR.services_by_name["TicketingService"].methods}
     for name, request in methods.items():
         for role in ("customer", "adapter"):

@@ -28,6 +28,17 @@ class WholeDesk:
 
     talk: Talk
     ticketing: testing.Served
+    worker_settings: Mapping[str, Any]
+
+    @asynccontextmanager
+    async def worker(self, **settings: Any) -> AsyncIterator[None]:
+        """A delivery worker that carries what the desk's services write."""
+        async with AsyncExitStack() as stack:
+            parts = await svc_workers.wiring.wire_delivery(
+                stack, WorkerSettings(**{**self.worker_settings, **settings})
+            )
+            await stack.enter_async_context(testing.serve(*parts, keys=self.talk.keys))
+            yield
 
     async def agent(self) -> ticketing_service_pb2_grpc.TicketingServiceStub:
         """Tickets, as an agent sees them."""
@@ -54,6 +65,7 @@ async def open_whole_desk(
     *,
     orchestrator_settings: Mapping[str, Any] = MappingProxyType({}),
     evaluator_settings: Mapping[str, Any] = MappingProxyType({}),
+    with_worker: bool = True,
 ) -> AsyncIterator[WholeDesk]:
     """Production wiring on one database, each service in its own role; the policy in force is the one that ships."""
     async with AsyncExitStack() as stack:
@@ -71,17 +83,19 @@ async def open_whole_desk(
         ticketing = await stack.enter_async_context(testing.serve(*ticketing_parts, keys=keys))
         told = {"evaluator_target": evaluator.target, **orchestrator_settings}
         talk = await stack.enter_async_context(open_talk(database_url, keys, folder, orchestrator_settings=told))
-        worker_parts = await svc_workers.wiring.wire_delivery(
-            stack,
-            WorkerSettings(
-                database_url=testing.database_url(database_url, name, user="groundline_workers"),
-                signing_key_file=keys.jwks_file.with_name("signing.pem"),
-                object_store_url=objects,
-                gateway_target=talk.gateway.target,
-                orchestrator_target=talk.orchestrator.target,
-                ticketing_target=ticketing.target,
-                poll_interval_s=0.05,
-            ),
+        desk = WholeDesk(
+            talk,
+            ticketing,
+            {
+                "database_url": testing.database_url(database_url, name, user="groundline_workers"),
+                "signing_key_file": keys.jwks_file.with_name("signing.pem"),
+                "object_store_url": objects,
+                "gateway_target": talk.gateway.target,
+                "orchestrator_target": talk.orchestrator.target,
+                "ticketing_target": ticketing.target,
+                "poll_interval_s": 0.05,
+            },
         )
-        await stack.enter_async_context(testing.serve(*worker_parts, keys=keys))
-        yield WholeDesk(talk, ticketing)
+        if with_worker:
+            await stack.enter_async_context(desk.worker())
+        yield desk

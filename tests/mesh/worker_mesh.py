@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -90,9 +91,14 @@ class Mesh:
 
 @asynccontextmanager
 async def run(
-    wire: Any, database_url: str, keys: testing.Keys, folder: Path, **settings_of_test: Any
+    wire: Any,
+    database_url: str,
+    keys: testing.Keys,
+    folder: Path,
+    answers: Mapping[str, list[Answer]] = MappingProxyType({}),
+    **settings_of_test: Any,
 ) -> AsyncIterator[Mesh]:
-    peers = Peers()
+    peers = Peers(defaultdict(list, answers))
     services = [
         (orchestration_service_pb2, "OrchestrationService", orchestration_service_pb2_grpc),
         (ticketing_service_pb2, "TicketingService", ticketing_service_pb2_grpc),

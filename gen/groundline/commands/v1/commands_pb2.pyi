@@ -252,7 +252,9 @@ Global___MirrorReply: _TypeAlias = MirrorReply  # noqa: Y015
 
 @_typing.final
 class ResolveSession(_message.Message):
-    """Resolve the conversation of a resolved ticket. Key: `resolve-session:` and the ticket's id and its etag."""
+    """Resolve the conversation of a resolved ticket. Key: `resolve-session:`, the ticket's id, `:` and
+    when it was resolved (ISO 8601, UTC).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -264,7 +266,7 @@ class ResolveSession(_message.Message):
     ticket_id: _builtins.str
     """The ticket (UUID)."""
     resolved_by: _builtins.str
-    """The agent's subject."""
+    """The agent's subject; `unknown` where the ticket doesn't say."""
     def __init__(
         self,
         *,

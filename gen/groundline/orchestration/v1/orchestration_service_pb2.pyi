@@ -398,7 +398,7 @@ class ResolveSessionRequest(_message.Message):
     ticket_id: _builtins.str
     """The ticket that was resolved (UUID); empty where the customer resolved the conversation."""
     resolved_by: _builtins.str
-    """`customer` or the agent's subject."""
+    """`customer`, the agent's subject, or `unknown`."""
     def __init__(
         self,
         *,

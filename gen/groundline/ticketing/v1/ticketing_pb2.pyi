@@ -401,3 +401,96 @@ class Attachment(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Attachment: _TypeAlias = Attachment  # noqa: Y015
+
+@_typing.final
+class TicketChange(_message.Message):
+    """What happened to a ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """The ticket (UUID)."""
+    session_id: _builtins.str
+    """Its conversation (UUID)."""
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, by the database's clock."""
+
+    @_builtins.property
+    def standing(self) -> Global___TicketStanding:
+        """The ticket was made or changed, and now stands so."""
+
+    @_builtins.property
+    def reply(self) -> Global___TicketComment:
+        """An agent replied to the customer."""
+
+    def __init__(
+        self,
+        *,
+        ticket_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+        standing: Global___TicketStanding | None = ...,
+        reply: Global___TicketComment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "changed_at", b"changed_at", "reply", b"reply", "standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "changed_at", b"changed_at", "reply", b"reply", "session_id", b"session_id", "standing", b"standing", "ticket_id", b"ticket_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["standing", "reply"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+Global___TicketChange: _TypeAlias = TicketChange  # noqa: Y015
+
+@_typing.final
+class TicketStanding(_message.Message):
+    """Where a ticket stands toward its conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    OPENED_BY_FIELD_NUMBER: _builtins.int
+    RESOLVED_BY_FIELD_NUMBER: _builtins.int
+    RESOLVED_AT_FIELD_NUMBER: _builtins.int
+    status: Global___TicketStatus.ValueType
+    """Its status."""
+    opened_by: _builtins.str
+    """Who opened it without having been asked by the conversation, which must follow then; empty if not known who.
+    Absent where the conversation itself asked for the ticket.
+    """
+    resolved_by: _builtins.str
+    """Who resolved it, so that the conversation must follow; empty if not known who. Absent where it is not resolved, or
+    where the customer had closed the conversation before.
+    """
+    @_builtins.property
+    def resolved_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was resolved: a ticket that is resolved again is so at another time. Present where `resolved_by` is."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___TicketStatus.ValueType = ...,
+        opened_by: _builtins.str | None = ...,
+        resolved_by: _builtins.str | None = ...,
+        resolved_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by", "_resolved_by", b"_resolved_by", "opened_by", b"opened_by", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by", "_resolved_by", b"_resolved_by", "opened_by", b"opened_by", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__opened_by: _TypeAlias = _typing.Literal["opened_by"]  # noqa: Y015
+    _WhichOneofArgType__opened_by: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by"]  # noqa: Y015
+    _WhichOneofReturnType__resolved_by: _TypeAlias = _typing.Literal["resolved_by"]  # noqa: Y015
+    _WhichOneofArgType__resolved_by: _TypeAlias = _typing.Literal["_resolved_by", b"_resolved_by"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__opened_by) -> _WhichOneofReturnType__opened_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolved_by) -> _WhichOneofReturnType__resolved_by | None: ...
+
+Global___TicketStanding: _TypeAlias = TicketStanding  # noqa: Y015

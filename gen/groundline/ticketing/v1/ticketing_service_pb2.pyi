@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from groundline.evaluation.v1 import evaluation_pb2 as _evaluation_pb2
 from groundline.evaluation.v1 import reason_code_pb2 as _reason_code_pb2
@@ -576,3 +577,73 @@ class DownloadAttachmentRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadAttachmentRequest: _TypeAlias = DownloadAttachmentRequest  # noqa: Y015
+
+@_typing.final
+class ListTicketChangesRequest(_message.Message):
+    """Which changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many, 1 to 50; 0 means 50."""
+    cursor: _builtins.str
+    """The previous answer's `next_cursor`, however old. Empty: begin at `since`."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Where to begin without a cursor; absent means with the first ticket."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "page_size", b"page_size", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTicketChangesRequest: _TypeAlias = ListTicketChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListTicketChangesResponse(_message.Message):
+    """A part of the changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    SETTLED_AT_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """Where to go on, now or later. Never empty."""
+    more: _builtins.bool
+    """Whether more is there already."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_ticketing_pb2.TicketChange]:
+        """Oldest first."""
+
+    @_builtins.property
+    def settled_at(self) -> _timestamp_pb2.Timestamp:
+        """All changes up to this time of the database have been listed; the start again where none could be yet."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_ticketing_pb2.TicketChange] | None = ...,
+        next_cursor: _builtins.str = ...,
+        settled_at: _timestamp_pb2.Timestamp | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settled_at", b"settled_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "more", b"more", "next_cursor", b"next_cursor", "settled_at", b"settled_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTicketChangesResponse: _TypeAlias = ListTicketChangesResponse  # noqa: Y015

@@ -76,6 +76,11 @@ class TicketingServiceStub:
                 request_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsRequest.SerializeToString,
                 response_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsResponse.FromString,
                 _registered_method=True)
+        self.ListTicketChanges = channel.unary_unary(
+                '/groundline.ticketing.v1.TicketingService/ListTicketChanges',
+                request_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesRequest.SerializeToString,
+                response_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesResponse.FromString,
+                _registered_method=True)
         self.DownloadAttachment = channel.unary_unary(
                 '/groundline.ticketing.v1.TicketingService/DownloadAttachment',
                 request_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.DownloadAttachmentRequest.SerializeToString,
@@ -150,6 +155,16 @@ class TicketingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTicketChanges(self, request, context):
+        """Lists what happened to tickets and must be followed by their conversations, oldest first: the fallback for whoever
+        missed an event. A change is listed once every transaction that was open at its time has ended, so that none
+        that commits late is skipped. The latest state is listed, not every step to it; a change may come again.
+        Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT) for a cursor that is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DownloadAttachment(self, request, context):
         """Reads a file's content, as `application/octet-stream` whatever the sender said it is.
         Fails with TICKET_NOT_FOUND, ATTACHMENT_NOT_FOUND (NOT_FOUND).
@@ -200,6 +215,11 @@ def add_TicketingServiceServicer_to_server(servicer, server):
                     servicer.ListAttachments,
                     request_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsRequest.FromString,
                     response_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsResponse.SerializeToString,
+            ),
+            'ListTicketChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTicketChanges,
+                    request_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesRequest.FromString,
+                    response_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesResponse.SerializeToString,
             ),
             'DownloadAttachment': grpc.unary_unary_rpc_method_handler(
                     servicer.DownloadAttachment,
@@ -424,6 +444,33 @@ class TicketingService:
             '/groundline.ticketing.v1.TicketingService/ListAttachments',
             groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsRequest.SerializeToString,
             groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTicketChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/groundline.ticketing.v1.TicketingService/ListTicketChanges',
+            groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesRequest.SerializeToString,
+            groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,
