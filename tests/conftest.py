@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .stack import Live, running_stack, whole_stack
+from .stack import Live, logged, running_stack, whole_stack
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +26,5 @@ def live() -> Iterator[Live]:
         return
     with whole_stack() as running:
         yield running
+        # A loop that comes up again and again does its work never, and in the end takes its process along.
+        assert not logged(running.stack, "background_crashed")

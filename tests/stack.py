@@ -59,6 +59,14 @@ class Live:
             await conn.close()
 
 
+def logged(stack: Stack, event: str) -> list[str]:
+    """The processes' log lines of this event, oldest first within each."""
+    mark = f'"event":"{event}"'
+    return [
+        line for log in sorted(stack.home.logs.glob("*.log")) for line in log.read_text().splitlines() if mark in line
+    ]
+
+
 def running_stack(home: Path) -> Live:
     """A stack that runs already."""
     stack = Stack(home)

@@ -197,4 +197,6 @@ async def judge(stage: Stage, ledger: Ledger, quiet_timeout_s: float = QUIET_TIM
         evidence: Evidence = await gather(conn, ledger.sessions, documents)
     finally:
         await conn.close()
-    return check(ledger, evidence), took
+    verdict = check(ledger, evidence)
+    verdict.findings += [Finding("unexplained", "background", line) for line in await asyncio.to_thread(stage.gave_up)]
+    return verdict, took

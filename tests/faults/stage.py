@@ -25,7 +25,7 @@ from cli.stack.layout import REPOSITORY, choose_ports
 from meshkit import failpoints
 from meshkit.identity import TokenSigner
 
-from ..stack import Live
+from ..stack import Live, logged
 from .wire import End, Wire
 
 SABOTAGE = Path(__file__).parent / "sabotage"
@@ -55,6 +55,7 @@ class Stage:
     folder: Path
     disk: Path | None = None
     _serial: Iterator[int] = field(default_factory=itertools.count)
+    _gave_up: int = 0
 
     @property
     def stack(self) -> Stack:
@@ -97,6 +98,12 @@ class Stage:
             while not (found := [each for each in self.fired() if each.serial == serial]):  # noqa: ASYNC110 - a process
                 await asyncio.sleep(POLL_S)
         return found[0]
+
+    def gave_up(self) -> list[str]:
+        """Processes that ended because a loop of theirs could not be kept alive, since this was asked last."""
+        lines = logged(self.stack, "background_given_up")
+        new, self._gave_up = lines[self._gave_up :], len(lines)
+        return new
 
     # -- processes -----------------------------------------------------------------------------------------------
 
