@@ -11,11 +11,13 @@ returning outbox_id
 -- Oldest due commands of each type, as many as that type has free places; rival relays skip locked rows.
 -- A command waits while an earlier one with its ordering key is pending, leased or in backoff: nothing else blocks it.
 -- The attempt is counted here ($4 is 1), so that one which kills its worker counts too; publishing is none ($4 is 0).
+-- A later attempt's lease is longer, by chance: what died together with its worker is not to come back together, or the
+-- one that kills workers takes the attempts of all others along.
 -- An array of ids and not a join: of how many rows a limit that is a parameter lets through, the planner thinks too much,
 -- and reads the whole table for them.
 update messaging.outbox o
 set lease_token = gen_random_uuid(),
-    lease_expires_at = now() + make_interval(secs => $3::float8),
+    lease_expires_at = now() + make_interval(secs => $3::float8 + $4::int * random() * least(4 ^ o.attempts - 1, 30)),
     attempts = o.attempts + $4::int
 where o.outbox_id = any (array(
     select found.outbox_id
@@ -235,7 +237,7 @@ with held as (
     for update of o
 ), extended as (
     update messaging.outbox o
-    set lease_expires_at = now() + make_interval(secs => $3::float8)
+    set lease_expires_at = greatest(o.lease_expires_at, now() + make_interval(secs => $3::float8))
     from locked
     where o.outbox_id = locked.outbox_id
     returning o.outbox_id

@@ -48,7 +48,8 @@ async def put(
 
 
 async def claim(conn: Connection, free: Mapping[str, int], *, lease_s: float, counts: bool = True) -> list[Claimed]:
-    """Leases up to `free[type]` due commands of each type for `lease_s` seconds, oldest due first.
+    """Leases up to `free[type]` due commands of each type for `lease_s` seconds, oldest due first; those that were
+    begun before, for up to 30 seconds more.
 
     Unless it `counts`, the claim is no attempt: `attempts` stays as it was.
     """

@@ -78,6 +78,23 @@ async def test_oldest_due_first_and_not_before_it_is_due(database: Database) -> 
     assert list(await claim(database)) == ["second"]
 
 
+async def test_what_died_with_its_worker_does_not_come_back_together(database: Database) -> None:
+    for number in range(40):
+        await put(database, str(number))
+    spreads = []
+    for _ in range(4):
+        assert len(await claim(database, 40)) == 40
+        spreads.append(
+            await database.fetchval(
+                "select extract(epoch from max(lease_expires_at) - min(lease_expires_at)) from messaging.outbox"
+            )
+        )
+        # They die before they report.
+        await database.execute("update messaging.outbox set lease_expires_at = now()")
+    assert spreads[0] == 0, "the first time nobody is suspected"
+    assert 1 < spreads[1] <= 3 < spreads[2] <= 15 < spreads[3] <= 30
+
+
 async def test_each_type_has_its_own_limit(database: Database) -> None:
     for number in range(3):
         await put(database, f"a{number}", type="a")
