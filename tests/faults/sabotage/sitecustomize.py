@@ -17,6 +17,12 @@ from types import ModuleType
 from typing import Any
 
 
+def _replaced(text: str, guard: str, with_what: str) -> str:
+    # A query that was rewritten would leave the guard where it is, and the control would show nothing.
+    assert text.count(guard) == 1, f"{guard} is not there once"
+    return text.replace(guard, with_what)
+
+
 def fence_off(store: Any) -> None:
     """Whoever had a session's lease once may go on and commit, whoever has it by now."""
 
@@ -83,7 +89,7 @@ def cursor_on(rows: Any) -> None:
 def skip_locked_off(rows: Any) -> None:
     """The relay waits for rows that others have locked."""
     texts = dict(rows._queries)
-    texts["claim_outbox"] = texts["claim_outbox"].replace("for update skip locked", "for update")
+    texts["claim_outbox"] = _replaced(texts["claim_outbox"], "for update skip locked", "for update")
     rows._queries = type(rows._queries)(texts)
 
 
@@ -96,7 +102,7 @@ def lease_by_own_clock(rows: Any) -> None:
 
     async def claim(conn: Any, free: Any, **given: Any) -> Any:
         here = f"to_timestamp({time.time()})"
-        texts["claim_outbox"] = original.replace("o.lease_expires_at <= now()", f"o.lease_expires_at <= {here}")
+        texts["claim_outbox"] = _replaced(original, "lease_expires_at <= now()", f"lease_expires_at <= {here}")
         rows._queries = type(rows._queries)(texts)
         return await honest(conn, free, **given)
 
@@ -158,12 +164,9 @@ def poison(create_ticket: Any) -> None:
 def writes_new_column(store: Any) -> None:
     """No guard, but the next release: it writes a column that this one doesn't know."""
     texts = dict(store.queries)
-    head, tail = "role, content, request_id)", "'customer', $3, $4 FROM session"
-    assert head in texts["post_message"] and tail in texts["post_message"]
-    texts["post_message"] = (
-        texts["post_message"]
-        .replace(head, head[:-1] + ", next_release)")
-        .replace(tail, tail.replace("$4", "$4, 'yes'"))
+    given = _replaced(texts["post_message"], "role, content, request_id)", "role, content, request_id, next_release)")
+    texts["post_message"] = _replaced(
+        given, "'customer', $3, $4 FROM session", "'customer', $3, $4, 'yes' FROM session"
     )
     store.queries = type(store.queries)(texts)
 
