@@ -31,6 +31,11 @@ class OrchestratorSettings(ServiceSettings):
     chat_model: str = ""
     """The endpoint's model for answers."""
 
+    chat_small_model: str = ""
+    """The endpoint's model that makes a follow-up question stand alone; empty: rules do it alone."""
+    rewrite_timeout_s: float = Field(default=3.0, gt=0, le=30)
+    """How long that may take; after it, the rules' query is searched."""
+
     second_reader_chat_model: str = ""
     """A model at the chat endpoint that reads each draft once more, and can only refuse it; empty asks none."""
     nli_base_url: str = ""

@@ -21,6 +21,7 @@ from svc_orchestrator.drafting import Drafting
 from svc_orchestrator.notices import CLARIFYING_QUESTION
 from svc_orchestrator.peers import Gate, Retrieval, StepFailed
 from svc_orchestrator.progress import Progress
+from svc_orchestrator.rewriting import MAX_REWRITTEN_CHARS, METHOD, Rewriter
 from svc_orchestrator.second_opinion import SecondReader, ask
 from svc_orchestrator.store import MessageRow, SessionRow
 from svc_orchestrator.understanding import understand
@@ -67,6 +68,7 @@ class TurnTaker:
         progress: Progress,
         *,
         draft_timeout_s: float,
+        rewriter: Rewriter | None = None,
         second_reader: SecondReader | None = None,
         session_tokens: int = 60_000,
     ) -> None:
@@ -75,6 +77,7 @@ class TurnTaker:
         self._answerer = answerer
         self._progress = progress
         self._draft_timeout_s = draft_timeout_s
+        self._rewriter = rewriter
         self._second_reader = second_reader
         self._budget = TokenBudget(session_tokens)
 
@@ -90,9 +93,8 @@ class TurnTaker:
             result.record.trace_id = trace_id(activity.traceparent) or ""
         with result.stage("understanding"):
             self._progress.stage(session.session_id, conversation_pb2.TURN_STAGE_UNDERSTANDING)
-            earlier = [each.content for each in context if each.role == "customer"]
             asked_back = _was_asked_back(context)
-            understood = understand([each.content for each in burst], earlier, asked_back=asked_back)
+            understood = await self._understood(session, burst, context, asked_back)
             result.record.understanding.CopyFrom(understood)
         if understood.intent == event_pb2.INTENT_HUMAN:
             _fail(result, rc.REASON_CODE_CUSTOMER_REQUEST)
@@ -108,6 +110,30 @@ class TurnTaker:
             )
             _fail(result, exc.reason)
         return result
+
+    async def _understood(
+        self, session: SessionRow, burst: Sequence[MessageRow], context: Sequence[MessageRow], asked_back: bool
+    ) -> event_pb2.Understanding:
+        """By the rules; what follows on something by the rewriter, if there is one and what it says holds."""
+        earlier = [each.content for each in context if each.role == "customer"]
+        said = [each.content for each in burst]
+        understood = understand(said, earlier, asked_back=asked_back)
+        latest = " ".join(" ".join(said).split())
+        if (
+            self._rewriter is None
+            or not earlier
+            or understood.intent != event_pb2.INTENT_QUESTION
+            or len(latest) > MAX_REWRITTEN_CHARS
+        ):
+            return understood
+        key = str(session.session_id)
+        rewrite = await self._rewriter.rewrite(latest, context, tokens_left=self._budget.remaining(key))
+        self._budget.charge(key, rewrite.usage.prompt_tokens + rewrite.usage.completion_tokens)
+        understood.rules_query = understood.standalone_query
+        understood.rewrite.CopyFrom(rewrite)
+        if rewrite.outcome == event_pb2.REWRITE_OUTCOME_USED:
+            understood.standalone_query, understood.method = rewrite.query, METHOD
+        return understood
 
     async def _answer(
         self, session: SessionRow, understood: event_pb2.Understanding, result: TurnResult, *, may_ask_back: bool

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 
 from groundline.orchestration.v1 import event_pb2
+from meshkit.text.versions import carried_over
 from meshkit.text.words import words
 
-METHOD = "rules-2"
+METHOD = "rules-3"
 MAX_QUERY_CHARS = 4000
 # What is looked through for a wish or a greeting: the latest of it. Customers may write 50 times 16 KiB at once, and
 # the patterns would hold up everybody's turns for a second and more over that.
@@ -52,18 +53,25 @@ _NOTHING_MEANT = re.compile(
     r"(?=(?:possible|necessary|allowed|okay|ok|safe|normal|better|true|an option)\b)",
     re.IGNORECASE,
 )
+# With these a message begins that says something else behind them.
+_COURTESY = re.compile(
+    r"^(?:(?:hi|hello|hey|thanks|thank you|thx|ok(?:ay)?|great|perfect|cool|yes|sorry)\b[\s,.!]*)+", re.IGNORECASE
+)
 # A question that has said so much before such a word speaks of that: "reset my Acme 3 so that it forgets the PIN".
 _ENOUGH_BEFORE = 2
 # A question with so many words that tell something stands alone, however it begins.
 _ENOUGH_IN_ALL = 6
 _SHORT_WORDS = 3
+# Questions that lean on one another are carried so far back.
+_MOST_CARRIED = 3
 
 
 def understand(burst: Sequence[str], earlier: Sequence[str], *, asked_back: bool = False) -> event_pb2.Understanding:
     """Reads a burst of messages as one; `earlier` are the customer's messages before it, oldest first.
 
-    A question that leans on what came before carries the customer's previous words in front of its own; so does the
-    reply to a clarifying question (`asked_back`).
+    A question that leans on what came before carries the customer's previous words in front of its own (and what
+    those lean on); so does the reply to a clarifying question (`asked_back`). Where it asks the same of another version
+    ("and on 3.5?"), the words before it are carried with that version.
     """
     text = " ".join(" ".join(part.split()) for part in burst)
     found = event_pb2.Understanding(method=METHOD, standalone_query=text[:MAX_QUERY_CHARS])
@@ -74,10 +82,19 @@ def understand(burst: Sequence[str], earlier: Sequence[str], *, asked_back: bool
         found.intent = event_pb2.INTENT_SMALL_TALK
     else:
         found.intent = event_pb2.INTENT_QUESTION
-        previous = _last_question(earlier)
-        if previous and (asked_back or (_leans(text) and not _names_something(text))):
-            found.standalone_query = f"{previous} {text}"[-MAX_QUERY_CHARS:]
+        carried = _carried(earlier, text) if asked_back or _needs_more(text) else ""
+        if carried:
+            found.standalone_query = f"{carried} {text}"[-MAX_QUERY_CHARS:]
     return found
+
+
+def without_pointers(text: str) -> str:
+    """The text without courtesies at its beginning and the words that point to what was said before."""
+    return _STANDS_FOR.sub(" ", _GOES_ON.sub(" ", _COURTESY.sub("", text)))
+
+
+def _needs_more(text: str) -> bool:
+    return _leans(text) and not _names_something(text)
 
 
 def _leans(text: str) -> bool:
@@ -100,9 +117,17 @@ def _names_something(text: str) -> bool:
     return bool(re.search(r"\b(?=\w*\d)(?=\w*[A-Za-z])[\w-]{4,}\b|\b[A-Za-z]+-\d{2,}\b", text))
 
 
-def _last_question(earlier: Sequence[str]) -> str:
+def _carried(earlier: Sequence[str], text: str) -> str:
+    """What the text goes on from, back to what stands alone; "" if there is nothing."""
+    lines = []
     for each in reversed(earlier):
-        line = " ".join(each.split())
+        line = " ".join(each.split())[-MAX_QUERY_CHARS:]
         if not _SMALL_TALK.match(line):
-            return line
-    return ""
+            lines.append(line)
+            if len(lines) == _MOST_CARRIED or not _needs_more(line):
+                break
+    carried = ""
+    while lines:
+        carried = f"{carried} {lines.pop()}".strip()
+        carried = carried_over(carried, lines[-1] if lines else text)
+    return carried

@@ -16,6 +16,7 @@ from svc_orchestrator.exporting import TurnExport
 from svc_orchestrator.hinted import HintedSessions
 from svc_orchestrator.peers import Gate, Retrieval
 from svc_orchestrator.progress import Progress
+from svc_orchestrator.rewriting import open_rewriter
 from svc_orchestrator.second_opinion import open_second_reader
 from svc_orchestrator.servicer import OrchestrationServicer
 from svc_orchestrator.settings import OrchestratorSettings
@@ -48,6 +49,14 @@ async def wire(stack: AsyncExitStack, settings: OrchestratorSettings) -> Sequenc
             chat_model=settings.chat_model,
         )
     )
+    rewriter = await stack.enter_async_context(
+        open_rewriter(
+            chat_base_url=settings.chat_base_url,
+            chat_api_key=settings.chat_api_key,
+            chat_model=settings.chat_small_model,
+            deadline_s=settings.rewrite_timeout_s,
+        )
+    )
     second_reader = await stack.enter_async_context(
         open_second_reader(
             chat_base_url=settings.chat_base_url,
@@ -70,6 +79,7 @@ async def wire(stack: AsyncExitStack, settings: OrchestratorSettings) -> Sequenc
         answerer,
         progress,
         draft_timeout_s=settings.draft_timeout_s,
+        rewriter=rewriter,
         second_reader=second_reader,
         session_tokens=settings.session_tokens,
     )

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from meshkit.text.words import STOP_WORDS
+from meshkit.text.words import STOP_WORDS, words
 
 _NUMBER = r"\d+(?:\.\d+)*"
 _STATED = re.compile(rf"\b(?:v|version|release|ver\.?)\s?({_NUMBER})\b", re.IGNORECASE)
 _DOTTED = re.compile(r"(?<![\w.])(\d+(?:\.\d+)+)(?![\w.]*\w)")
+_VERSION = re.compile(rf"{_STATED.pattern}|{_DOTTED.pattern}", re.IGNORECASE)
 _IN_ADDRESS = re.compile(rf"(?:^|[/_])v({_NUMBER})(?=[/_]|$)")
 _NAME_WITH_NUMBER = re.compile(rf"\b([^\W\d_]+)[\s-]?(?:v|V)?({_NUMBER})\b(?!\w)")
+# The patterns take time by the square of a run of digits and points.
+_LONGEST_PAIR = 600
 
 Versioned = tuple[str, str]
 """A document's version ("" for all), and its title and headings."""
@@ -51,6 +54,24 @@ def named_versions(question: str, documents: Sequence[Versioned]) -> frozenset[s
     parts = {version.count(".") for version, _ in documents if version} - {0}
     named |= {found[1] for found in _DOTTED.finditer(question) if found[1].count(".") in parts}
     return frozenset(named)
+
+
+def carried_over(question: str, following: str) -> str:
+    """`question` as asked of the version that `following` asks the same of ("and on 3.5?", "what about an Acme 2?"):
+    with that version instead of its own. Unchanged where either names none or several, is long, or `following` asks
+    anything else."""
+    if len(question) + len(following) > _LONGEST_PAIR:
+        return question
+    said = {each.stem for each in words(question)}
+    for pattern, of_a_name in ((_VERSION, False), (_NAME_WITH_NUMBER, True)):
+        found, instead = list(pattern.finditer(question)), list(pattern.finditer(following))
+        if len(found) == len(instead) == 1:
+            asked, named = found[0], instead[0]
+            rest = words(following[: named.start()] + " " + following[named.end() :])
+            same = not of_a_name or asked[1].lower() == named[1].lower()
+            if same and all(each.stop or each.stem in said for each in rest):
+                return question[: asked.start()] + named[0] + question[asked.end() :]
+    return question
 
 
 def is_for(version: str, named: frozenset[str]) -> bool:

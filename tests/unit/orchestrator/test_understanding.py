@@ -82,6 +82,45 @@ def test_what_leans_carries_what_was_asked_before(words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "words", "carried"),
+    [
+        ("How do I upgrade etcd 3.4 on Linux?", "and on 3.5?", "How do I upgrade etcd 3.5 on Linux?"),
+        ("Is version 3 supported?", "what about v4?", "Is v4 supported?"),
+        ("How do I reset an Acme 3?", "And on an Acme 2?", "How do I reset an Acme 2?"),
+        ("What about step 1 of the setup?", "and step 2?", "What about step 2 of the setup?"),
+    ],
+)
+def test_the_same_asked_of_another_version_is_carried_with_that_version(asked: str, words: str, carried: str) -> None:
+    assert understand([words], [asked]).standalone_query == f"{carried} {words}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("How fast is etcd 3.5?", "Is it faster than 3.4?"),
+        ("How do I upgrade from 3.4 to 3.5?", "and to 3.6?"),
+        ("How do I upgrade to 3.4?", "and from 3.2 or 3.3?"),
+        ("Does it run on 3.4?", "but not on 3.5?"),
+        ("How do I reset an Acme 3?", "What about step 2?"),
+        ("How do I reset an Acme hub?", "And on an Acme 2?"),
+    ],
+)
+def test_a_version_that_is_compared_or_added_leaves_what_was_asked_as_it_is(asked: str, words: str) -> None:
+    assert understand([words], [asked]).standalone_query == f"{asked} {words}"
+
+
+def test_questions_that_lean_on_one_another_are_carried_to_the_one_that_stands_alone() -> None:
+    talk = ["Where can I buy a power supply?", "How do I upgrade etcd 3.4?", "thanks!", "and on 3.5?"]
+    found = understand(["Does it delete my data?"], talk).standalone_query
+    assert found == "How do I upgrade etcd 3.5? and on 3.5? Does it delete my data?"
+
+
+def test_a_chain_is_carried_so_far_and_no_further() -> None:
+    talk = ["How do I reset the router?", "why?", "why not?", "which one?", "how so?"]
+    assert understand(["and then?"], talk).standalone_query == "why not? which one? how so? and then?"
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "How do I pair my tablet with the cloud so that it stays signed in?",

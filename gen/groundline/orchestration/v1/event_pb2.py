@@ -28,37 +28,45 @@ from groundline.evaluation.v1 import reason_code_pb2 as groundline_dot_evaluatio
 from groundline.retrieval.v1 import evidence_pb2 as groundline_dot_retrieval_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'groundline/orchestration/v1/event.proto\x12\x1bgroundline.orchestration.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)groundline/evaluation/v1/evaluation.proto\x1a*groundline/evaluation/v1/reason_code.proto\x1a&groundline/retrieval/v1/evidence.proto\"D\n\x0bStageTiming\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x1f\n\x0b\x64uration_ms\x18\x02 \x01(\x01R\ndurationMs\"\x94\x01\n\rUnderstanding\x12;\n\x06intent\x18\x01 \x01(\x0e\x32#.groundline.orchestration.v1.IntentR\x06intent\x12.\n\x10standalone_query\x18\x02 \x01(\tB\x03\x80\x01\x01R\x0fstandaloneQuery\x12\x16\n\x06method\x18\x03 \x01(\tR\x06method\"\xd4\x01\n\x0eRefusedAttempt\x12\x35\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftR\x05\x64raft\x12;\n\x07verdict\x18\x02 \x01(\x0b\x32!.groundline.evaluation.v1.VerdictR\x07verdict\x12N\n\x0esecond_opinion\x18\x03 \x01(\x0b\x32\'.groundline.evaluation.v1.SecondOpinionR\rsecondOpinion\"\xff\x04\n\x04Turn\x12\x30\n\x14\x63ustomer_message_ids\x18\x01 \x03(\tR\x12\x63ustomerMessageIds\x12P\n\runderstanding\x18\x02 \x01(\x0b\x32*.groundline.orchestration.v1.UnderstandingR\runderstanding\x12J\n\revidence_pack\x18\x03 \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackR\x0c\x65videncePack\x12\x35\n\x05\x64raft\x18\x04 \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftR\x05\x64raft\x12;\n\x07verdict\x18\x05 \x01(\x0b\x32!.groundline.evaluation.v1.VerdictR\x07verdict\x12.\n\x13response_message_id\x18\x06 \x01(\tR\x11responseMessageId\x12\x42\n\x07timings\x18\x07 \x03(\x0b\x32(.groundline.orchestration.v1.StageTimingR\x07timings\x12\x19\n\x08trace_id\x18\x08 \x01(\tR\x07traceId\x12N\n\x0esecond_opinion\x18\t \x01(\x0b\x32\'.groundline.evaluation.v1.SecondOpinionR\rsecondOpinion\x12T\n\x0frefused_attempt\x18\n \x01(\x0b\x32+.groundline.orchestration.v1.RefusedAttemptR\x0erefusedAttempt\"\x8d\x01\n\nEscalation\x12<\n\x06reason\x18\x01 \x01(\x0e\x32$.groundline.evaluation.v1.ReasonCodeR\x06reason\x12\"\n\rturn_event_id\x18\x02 \x01(\tR\x0bturnEventId\x12\x1d\n\nmessage_id\x18\x03 \x01(\tR\tmessageId\"J\n\nResolution\x12\x1f\n\x0bresolved_by\x18\x01 \x01(\tR\nresolvedBy\x12\x1b\n\tticket_id\x18\x02 \x01(\tR\x08ticketId\"g\n\nAgentReply\x12\x1b\n\tticket_id\x18\x01 \x01(\tR\x08ticketId\x12\x1d\n\ncomment_id\x18\x02 \x01(\tR\tcommentId\x12\x1d\n\nmessage_id\x18\x03 \x01(\tR\tmessageId\"/\n\x10TicketAttachment\x12\x1b\n\tticket_id\x18\x01 \x01(\tR\x08ticketId\"*\n\tReopening\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\"\x84\x05\n\x05\x45vent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12:\n\x04type\x18\x03 \x01(\x0e\x32&.groundline.orchestration.v1.EventTypeR\x04type\x12\x39\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x37\n\x04turn\x18\x05 \x01(\x0b\x32!.groundline.orchestration.v1.TurnH\x00R\x04turn\x12I\n\nescalation\x18\x06 \x01(\x0b\x32\'.groundline.orchestration.v1.EscalationH\x00R\nescalation\x12I\n\nresolution\x18\x07 \x01(\x0b\x32\'.groundline.orchestration.v1.ResolutionH\x00R\nresolution\x12J\n\x0b\x61gent_reply\x18\x08 \x01(\x0b\x32\'.groundline.orchestration.v1.AgentReplyH\x00R\nagentReply\x12\\\n\x11ticket_attachment\x18\t \x01(\x0b\x32-.groundline.orchestration.v1.TicketAttachmentH\x00R\x10ticketAttachment\x12\x46\n\treopening\x18\n \x01(\x0b\x32&.groundline.orchestration.v1.ReopeningH\x00R\treopeningB\t\n\x07payload*\xc6\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_TYPE_TURN\x10\x01\x12\x18\n\x14\x45VENT_TYPE_ESCALATED\x10\x02\x12\x17\n\x13\x45VENT_TYPE_RESOLVED\x10\x03\x12\x17\n\x13\x45VENT_TYPE_REOPENED\x10\x04\x12\x1c\n\x18\x45VENT_TYPE_AGENT_REPLIED\x10\x05\x12\x1e\n\x1a\x45VENT_TYPE_TICKET_ATTACHED\x10\x06*^\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fINTENT_QUESTION\x10\x01\x12\x15\n\x11INTENT_SMALL_TALK\x10\x02\x12\x10\n\x0cINTENT_HUMAN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'groundline/orchestration/v1/event.proto\x12\x1bgroundline.orchestration.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)groundline/evaluation/v1/evaluation.proto\x1a*groundline/evaluation/v1/reason_code.proto\x1a&groundline/retrieval/v1/evidence.proto\"D\n\x0bStageTiming\x12\x14\n\x05stage\x18\x01 \x01(\tR\x05stage\x12\x1f\n\x0b\x64uration_ms\x18\x02 \x01(\x01R\ndurationMs\"\xbd\x01\n\x07Rewrite\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12\x19\n\x05query\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05query\x12\x45\n\x07outcome\x18\x03 \x01(\x0e\x32+.groundline.orchestration.v1.RewriteOutcomeR\x07outcome\x12:\n\x05usage\x18\x04 \x01(\x0b\x32$.groundline.evaluation.v1.TokenUsageR\x05usage\"\xfa\x01\n\rUnderstanding\x12;\n\x06intent\x18\x01 \x01(\x0e\x32#.groundline.orchestration.v1.IntentR\x06intent\x12.\n\x10standalone_query\x18\x02 \x01(\tB\x03\x80\x01\x01R\x0fstandaloneQuery\x12\x16\n\x06method\x18\x03 \x01(\tR\x06method\x12$\n\x0brules_query\x18\x04 \x01(\tB\x03\x80\x01\x01R\nrulesQuery\x12>\n\x07rewrite\x18\x05 \x01(\x0b\x32$.groundline.orchestration.v1.RewriteR\x07rewrite\"\xd4\x01\n\x0eRefusedAttempt\x12\x35\n\x05\x64raft\x18\x01 \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftR\x05\x64raft\x12;\n\x07verdict\x18\x02 \x01(\x0b\x32!.groundline.evaluation.v1.VerdictR\x07verdict\x12N\n\x0esecond_opinion\x18\x03 \x01(\x0b\x32\'.groundline.evaluation.v1.SecondOpinionR\rsecondOpinion\"\xff\x04\n\x04Turn\x12\x30\n\x14\x63ustomer_message_ids\x18\x01 \x03(\tR\x12\x63ustomerMessageIds\x12P\n\runderstanding\x18\x02 \x01(\x0b\x32*.groundline.orchestration.v1.UnderstandingR\runderstanding\x12J\n\revidence_pack\x18\x03 \x01(\x0b\x32%.groundline.retrieval.v1.EvidencePackR\x0c\x65videncePack\x12\x35\n\x05\x64raft\x18\x04 \x01(\x0b\x32\x1f.groundline.evaluation.v1.DraftR\x05\x64raft\x12;\n\x07verdict\x18\x05 \x01(\x0b\x32!.groundline.evaluation.v1.VerdictR\x07verdict\x12.\n\x13response_message_id\x18\x06 \x01(\tR\x11responseMessageId\x12\x42\n\x07timings\x18\x07 \x03(\x0b\x32(.groundline.orchestration.v1.StageTimingR\x07timings\x12\x19\n\x08trace_id\x18\x08 \x01(\tR\x07traceId\x12N\n\x0esecond_opinion\x18\t \x01(\x0b\x32\'.groundline.evaluation.v1.SecondOpinionR\rsecondOpinion\x12T\n\x0frefused_attempt\x18\n \x01(\x0b\x32+.groundline.orchestration.v1.RefusedAttemptR\x0erefusedAttempt\"\x8d\x01\n\nEscalation\x12<\n\x06reason\x18\x01 \x01(\x0e\x32$.groundline.evaluation.v1.ReasonCodeR\x06reason\x12\"\n\rturn_event_id\x18\x02 \x01(\tR\x0bturnEventId\x12\x1d\n\nmessage_id\x18\x03 \x01(\tR\tmessageId\"J\n\nResolution\x12\x1f\n\x0bresolved_by\x18\x01 \x01(\tR\nresolvedBy\x12\x1b\n\tticket_id\x18\x02 \x01(\tR\x08ticketId\"g\n\nAgentReply\x12\x1b\n\tticket_id\x18\x01 \x01(\tR\x08ticketId\x12\x1d\n\ncomment_id\x18\x02 \x01(\tR\tcommentId\x12\x1d\n\nmessage_id\x18\x03 \x01(\tR\tmessageId\"/\n\x10TicketAttachment\x12\x1b\n\tticket_id\x18\x01 \x01(\tR\x08ticketId\"*\n\tReopening\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\"\x84\x05\n\x05\x45vent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12:\n\x04type\x18\x03 \x01(\x0e\x32&.groundline.orchestration.v1.EventTypeR\x04type\x12\x39\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x37\n\x04turn\x18\x05 \x01(\x0b\x32!.groundline.orchestration.v1.TurnH\x00R\x04turn\x12I\n\nescalation\x18\x06 \x01(\x0b\x32\'.groundline.orchestration.v1.EscalationH\x00R\nescalation\x12I\n\nresolution\x18\x07 \x01(\x0b\x32\'.groundline.orchestration.v1.ResolutionH\x00R\nresolution\x12J\n\x0b\x61gent_reply\x18\x08 \x01(\x0b\x32\'.groundline.orchestration.v1.AgentReplyH\x00R\nagentReply\x12\\\n\x11ticket_attachment\x18\t \x01(\x0b\x32-.groundline.orchestration.v1.TicketAttachmentH\x00R\x10ticketAttachment\x12\x46\n\treopening\x18\n \x01(\x0b\x32&.groundline.orchestration.v1.ReopeningH\x00R\treopeningB\t\n\x07payload*\xc6\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_TYPE_TURN\x10\x01\x12\x18\n\x14\x45VENT_TYPE_ESCALATED\x10\x02\x12\x17\n\x13\x45VENT_TYPE_RESOLVED\x10\x03\x12\x17\n\x13\x45VENT_TYPE_REOPENED\x10\x04\x12\x1c\n\x18\x45VENT_TYPE_AGENT_REPLIED\x10\x05\x12\x1e\n\x1a\x45VENT_TYPE_TICKET_ATTACHED\x10\x06*^\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x13\n\x0fINTENT_QUESTION\x10\x01\x12\x15\n\x11INTENT_SMALL_TALK\x10\x02\x12\x10\n\x0cINTENT_HUMAN\x10\x03*\x8b\x02\n\x0eRewriteOutcome\x12\x1f\n\x1bREWRITE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14REWRITE_OUTCOME_USED\x10\x01\x12\x1f\n\x1bREWRITE_OUTCOME_WORDS_ADDED\x10\x02\x12\x1e\n\x1aREWRITE_OUTCOME_WORDS_LOST\x10\x03\x12\x1d\n\x19REWRITE_OUTCOME_MALFORMED\x10\x04\x12\x1f\n\x1bREWRITE_OUTCOME_UNAVAILABLE\x10\x05\x12\x1b\n\x17REWRITE_OUTCOME_TIMEOUT\x10\x06\x12 \n\x1cREWRITE_OUTCOME_BUDGET_SPENT\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'groundline.orchestration.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_REWRITE'].fields_by_name['query']._loaded_options = None
+  _globals['_REWRITE'].fields_by_name['query']._serialized_options = b'\200\001\001'
   _globals['_UNDERSTANDING'].fields_by_name['standalone_query']._loaded_options = None
   _globals['_UNDERSTANDING'].fields_by_name['standalone_query']._serialized_options = b'\200\001\001'
-  _globals['_EVENTTYPE']._serialized_start=2376
-  _globals['_EVENTTYPE']._serialized_end=2574
-  _globals['_INTENT']._serialized_start=2576
-  _globals['_INTENT']._serialized_end=2670
+  _globals['_UNDERSTANDING'].fields_by_name['rules_query']._loaded_options = None
+  _globals['_UNDERSTANDING'].fields_by_name['rules_query']._serialized_options = b'\200\001\001'
+  _globals['_EVENTTYPE']._serialized_start=2670
+  _globals['_EVENTTYPE']._serialized_end=2868
+  _globals['_INTENT']._serialized_start=2870
+  _globals['_INTENT']._serialized_end=2964
+  _globals['_REWRITEOUTCOME']._serialized_start=2967
+  _globals['_REWRITEOUTCOME']._serialized_end=3234
   _globals['_STAGETIMING']._serialized_start=232
   _globals['_STAGETIMING']._serialized_end=300
-  _globals['_UNDERSTANDING']._serialized_start=303
-  _globals['_UNDERSTANDING']._serialized_end=451
-  _globals['_REFUSEDATTEMPT']._serialized_start=454
-  _globals['_REFUSEDATTEMPT']._serialized_end=666
-  _globals['_TURN']._serialized_start=669
-  _globals['_TURN']._serialized_end=1308
-  _globals['_ESCALATION']._serialized_start=1311
-  _globals['_ESCALATION']._serialized_end=1452
-  _globals['_RESOLUTION']._serialized_start=1454
-  _globals['_RESOLUTION']._serialized_end=1528
-  _globals['_AGENTREPLY']._serialized_start=1530
-  _globals['_AGENTREPLY']._serialized_end=1633
-  _globals['_TICKETATTACHMENT']._serialized_start=1635
-  _globals['_TICKETATTACHMENT']._serialized_end=1682
-  _globals['_REOPENING']._serialized_start=1684
-  _globals['_REOPENING']._serialized_end=1726
-  _globals['_EVENT']._serialized_start=1729
-  _globals['_EVENT']._serialized_end=2373
+  _globals['_REWRITE']._serialized_start=303
+  _globals['_REWRITE']._serialized_end=492
+  _globals['_UNDERSTANDING']._serialized_start=495
+  _globals['_UNDERSTANDING']._serialized_end=745
+  _globals['_REFUSEDATTEMPT']._serialized_start=748
+  _globals['_REFUSEDATTEMPT']._serialized_end=960
+  _globals['_TURN']._serialized_start=963
+  _globals['_TURN']._serialized_end=1602
+  _globals['_ESCALATION']._serialized_start=1605
+  _globals['_ESCALATION']._serialized_end=1746
+  _globals['_RESOLUTION']._serialized_start=1748
+  _globals['_RESOLUTION']._serialized_end=1822
+  _globals['_AGENTREPLY']._serialized_start=1824
+  _globals['_AGENTREPLY']._serialized_end=1927
+  _globals['_TICKETATTACHMENT']._serialized_start=1929
+  _globals['_TICKETATTACHMENT']._serialized_end=1976
+  _globals['_REOPENING']._serialized_start=1978
+  _globals['_REOPENING']._serialized_end=2020
+  _globals['_EVENT']._serialized_start=2023
+  _globals['_EVENT']._serialized_end=2667
 # @@protoc_insertion_point(module_scope)

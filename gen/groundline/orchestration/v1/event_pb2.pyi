@@ -91,6 +91,54 @@ INTENT_HUMAN: Intent.ValueType  # 3
 """A wish for a person."""
 Global___Intent: _TypeAlias = Intent  # noqa: Y015
 
+class _RewriteOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RewriteOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RewriteOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REWRITE_OUTCOME_UNSPECIFIED: _RewriteOutcome.ValueType  # 0
+    """Never stored."""
+    REWRITE_OUTCOME_USED: _RewriteOutcome.ValueType  # 1
+    """It was searched and judged."""
+    REWRITE_OUTCOME_WORDS_ADDED: _RewriteOutcome.ValueType  # 2
+    """Dropped: it has a word, number or identifier that nobody in the conversation has said."""
+    REWRITE_OUTCOME_WORDS_LOST: _RewriteOutcome.ValueType  # 3
+    """Dropped: it lacks a telling word, number or identifier of what the customer said last, or has its numbers in another
+    order.
+    """
+    REWRITE_OUTCOME_MALFORMED: _RewriteOutcome.ValueType  # 4
+    """The model gave no query of the agreed shape, even when asked a second time."""
+    REWRITE_OUTCOME_UNAVAILABLE: _RewriteOutcome.ValueType  # 5
+    """The model could not be reached, or would not serve."""
+    REWRITE_OUTCOME_TIMEOUT: _RewriteOutcome.ValueType  # 6
+    """The model was late."""
+    REWRITE_OUTCOME_BUDGET_SPENT: _RewriteOutcome.ValueType  # 7
+    """The model was not asked: the conversation's tokens are spent."""
+
+class RewriteOutcome(_RewriteOutcome, metaclass=_RewriteOutcomeEnumTypeWrapper):
+    """What became of a model's rewriting of a question."""
+
+REWRITE_OUTCOME_UNSPECIFIED: RewriteOutcome.ValueType  # 0
+"""Never stored."""
+REWRITE_OUTCOME_USED: RewriteOutcome.ValueType  # 1
+"""It was searched and judged."""
+REWRITE_OUTCOME_WORDS_ADDED: RewriteOutcome.ValueType  # 2
+"""Dropped: it has a word, number or identifier that nobody in the conversation has said."""
+REWRITE_OUTCOME_WORDS_LOST: RewriteOutcome.ValueType  # 3
+"""Dropped: it lacks a telling word, number or identifier of what the customer said last, or has its numbers in another
+order.
+"""
+REWRITE_OUTCOME_MALFORMED: RewriteOutcome.ValueType  # 4
+"""The model gave no query of the agreed shape, even when asked a second time."""
+REWRITE_OUTCOME_UNAVAILABLE: RewriteOutcome.ValueType  # 5
+"""The model could not be reached, or would not serve."""
+REWRITE_OUTCOME_TIMEOUT: RewriteOutcome.ValueType  # 6
+"""The model was late."""
+REWRITE_OUTCOME_BUDGET_SPENT: RewriteOutcome.ValueType  # 7
+"""The model was not asked: the conversation's tokens are spent."""
+Global___RewriteOutcome: _TypeAlias = RewriteOutcome  # noqa: Y015
+
 @_typing.final
 class StageTiming(_message.Message):
     """How long one stage of a turn took."""
@@ -120,6 +168,44 @@ class StageTiming(_message.Message):
 Global___StageTiming: _TypeAlias = StageTiming  # noqa: Y015
 
 @_typing.final
+class Rewrite(_message.Message):
+    """A model's rewriting of a follow-up question into one that stands alone. It chooses among the conversation's words: one
+    that brings its own, or drops one of the customer's latest, is dropped.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model, as configured."""
+    query: _builtins.str
+    """What it wrote; empty where it gave no query."""
+    outcome: Global___RewriteOutcome.ValueType
+    """Whether it was used, or why not."""
+    @_builtins.property
+    def usage(self) -> _evaluation_pb2.TokenUsage:
+        """What it has cost."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        query: _builtins.str = ...,
+        outcome: Global___RewriteOutcome.ValueType = ...,
+        usage: _evaluation_pb2.TokenUsage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "outcome", b"outcome", "query", b"query", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rewrite: _TypeAlias = Rewrite  # noqa: Y015
+
+@_typing.final
 class Understanding(_message.Message):
     """How the question was read from the conversation."""
 
@@ -128,22 +214,34 @@ class Understanding(_message.Message):
     INTENT_FIELD_NUMBER: _builtins.int
     STANDALONE_QUERY_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
+    RULES_QUERY_FIELD_NUMBER: _builtins.int
+    REWRITE_FIELD_NUMBER: _builtins.int
     intent: Global___Intent.ValueType
     """What the customer wants."""
     standalone_query: _builtins.str
-    """The question as it stands alone."""
+    """The question as it stands alone: what was searched, and what the gate judged the answer by."""
     method: _builtins.str
-    """Who read it: `rules-2` (in earlier events `rules-1`)."""
+    """Who made the standalone query: `rules-3` (in earlier events `rules-1` and `rules-2`), or `rewrite-1` for a model."""
+    rules_query: _builtins.str
+    """What the rules made of it, where a model was to rewrite it; else empty, and `standalone_query` is theirs."""
+    @_builtins.property
+    def rewrite(self) -> Global___Rewrite:
+        """What the model made of it; absent where none was to: none is configured, nothing was said before, or what the
+        customer wants is no answer.
+        """
+
     def __init__(
         self,
         *,
         intent: Global___Intent.ValueType = ...,
         standalone_query: _builtins.str = ...,
         method: _builtins.str = ...,
+        rules_query: _builtins.str = ...,
+        rewrite: Global___Rewrite | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rewrite", b"rewrite"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["intent", b"intent", "method", b"method", "standalone_query", b"standalone_query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["intent", b"intent", "method", b"method", "rewrite", b"rewrite", "rules_query", b"rules_query", "standalone_query", b"standalone_query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
