@@ -80,6 +80,8 @@ class TurnTaker:
         self._rewriter = rewriter
         self._second_reader = second_reader
         self._budget = TokenBudget(session_tokens)
+        # Rewriting leaves the drafts half of the tokens: it is worth less than they are.
+        self._kept_for_drafts = session_tokens // 2
 
     async def take(self, session: SessionRow, burst: Sequence[MessageRow], context: Sequence[MessageRow]) -> TurnResult:
         """Handles a burst of customer messages as one; `context` is what was said before it.
@@ -127,7 +129,9 @@ class TurnTaker:
         ):
             return understood
         key = str(session.session_id)
-        rewrite = await self._rewriter.rewrite(latest, context, tokens_left=self._budget.remaining(key))
+        rewrite = await self._rewriter.rewrite(
+            latest, context, tokens_left=self._budget.remaining(key) - self._kept_for_drafts
+        )
         self._budget.charge(key, rewrite.usage.prompt_tokens + rewrite.usage.completion_tokens)
         understood.rules_query = understood.standalone_query
         understood.rewrite.CopyFrom(rewrite)

@@ -154,14 +154,15 @@ async def test_a_wish_for_a_person_and_small_talk_are_not_rewritten(
         assert not server.requests
 
 
-async def test_where_the_conversations_tokens_are_spent_the_model_is_not_asked(
+async def test_the_model_is_not_asked_for_more_than_half_of_the_conversations_tokens(
     database_url: str, keys: testing.Keys, tmp_path: Path
 ) -> None:
-    async with _talk(database_url, keys, tmp_path, _says(GOOD), session_tokens=18) as (talk, server):
-        _, turns = await _said(talk, FIRST, NEXT, "And does it need a restart on Linux?")
+    async with _talk(database_url, keys, tmp_path, _says(GOOD), session_tokens=36) as (talk, server):
+        customer, turns = await _said(talk, FIRST, NEXT, "And does it need a restart on Linux?")
         outcomes = [each.turn.understanding.rewrite.outcome for each in turns]
         assert outcomes[1:] == [event_pb2.REWRITE_OUTCOME_USED, event_pb2.REWRITE_OUTCOME_BUDGET_SPENT]
         assert len(server.requests) == 1
+        assert FACT in (await customer.chain())[-1].content, "the rest is for answers"
 
 
 @pytest.mark.parametrize("query", [GOOD, "How do I hack etcd?"])

@@ -114,7 +114,7 @@ class _RewriteOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rewrit
     REWRITE_OUTCOME_TIMEOUT: _RewriteOutcome.ValueType  # 6
     """The model was late."""
     REWRITE_OUTCOME_BUDGET_SPENT: _RewriteOutcome.ValueType  # 7
-    """The model was not asked: the conversation's tokens are spent."""
+    """The model was not asked: half of the conversation's tokens are spent, and the rest is for answers."""
 
 class RewriteOutcome(_RewriteOutcome, metaclass=_RewriteOutcomeEnumTypeWrapper):
     """What became of a model's rewriting of a question."""
@@ -136,7 +136,7 @@ REWRITE_OUTCOME_UNAVAILABLE: RewriteOutcome.ValueType  # 5
 REWRITE_OUTCOME_TIMEOUT: RewriteOutcome.ValueType  # 6
 """The model was late."""
 REWRITE_OUTCOME_BUDGET_SPENT: RewriteOutcome.ValueType  # 7
-"""The model was not asked: the conversation's tokens are spent."""
+"""The model was not asked: half of the conversation's tokens are spent, and the rest is for answers."""
 Global___RewriteOutcome: _TypeAlias = RewriteOutcome  # noqa: Y015
 
 @_typing.final
