@@ -90,15 +90,15 @@ class TicketingServicer(rpc.TicketingServiceServicer):
         # Whatever the sender said it is: a browser must never run it on our origin.
         return httpbody_pb2.HttpBody(content_type="application/octet-stream", data=content)
 
-    async def ListTicketChanges(
-        self, request: pb.ListTicketChangesRequest, context: Any
-    ) -> pb.ListTicketChangesResponse:
+    async def PollTicketChanges(
+        self, request: pb.PollTicketChangesRequest, context: Any
+    ) -> pb.PollTicketChangesResponse:
         rows, cursor, more = await self._changes.page(
             cursor=request.cursor,
             since=to.moment(request.since, "since") if request.HasField("since") else None,
             size=page_size(request.page_size, default=MAX_CHANGES, maximum=MAX_CHANGES),
         )
-        return pb.ListTicketChangesResponse(
+        return pb.PollTicketChangesResponse(
             changes=map(to.change_message, rows),
             next_cursor=cursor.encode(),
             settled_at=to.timestamp(cursor.at),

@@ -68,20 +68,20 @@ class TicketSync:
             async with self._db.connection() as conn:
                 await store.release_cursor(conn, FEED, leased.lease_token)
 
-    async def _page(self, leased: Leased, position: str) -> ticketing_service_pb2.ListTicketChangesResponse:
-        request = ticketing_service_pb2.ListTicketChangesRequest(cursor=position)
+    async def _page(self, leased: Leased, position: str) -> ticketing_service_pb2.PollTicketChangesResponse:
+        request = ticketing_service_pb2.PollTicketChangesRequest(cursor=position)
         request.since.FromDatetime(leased.settled_at)
         try:
-            return await answer(self._ticketing.ListTicketChanges(request))
+            return await answer(self._ticketing.PollTicketChanges(request))
         except RemoteError as exc:
             if exc.reason != PageTokenInvalid.reason_name() or not position:
                 raise
         # Another version's cursor: its time is as good, for whatever comes again is known by its key.
         log.warning("ticket_sync_cursor_refused")
         request.cursor = ""
-        return await answer(self._ticketing.ListTicketChanges(request))
+        return await answer(self._ticketing.PollTicketChanges(request))
 
-    async def _follow(self, leased: Leased, page: ticketing_service_pb2.ListTicketChangesResponse) -> bool:
+    async def _follow(self, leased: Leased, page: ticketing_service_pb2.PollTicketChangesResponse) -> bool:
         """Writes the page's commands and moves the cursor, both or none; False if the lease was lost."""
         settled_at = page.settled_at.ToDatetime(UTC)
         async with self._db.transaction() as conn:

@@ -215,9 +215,9 @@ class Feed:
     desk: Desk
     cursor: str = ""
 
-    async def page(self, size: int = 0) -> service_pb.ListTicketChangesResponse:
-        request = service_pb.ListTicketChangesRequest(cursor=self.cursor, page_size=size)
-        answer: service_pb.ListTicketChangesResponse = await self.desk.stub("service").ListTicketChanges(request)
+    async def page(self, size: int = 0) -> service_pb.PollTicketChangesResponse:
+        request = service_pb.PollTicketChangesRequest(cursor=self.cursor, page_size=size)
+        answer: service_pb.PollTicketChangesResponse = await self.desk.stub("service").PollTicketChanges(request)
         self.cursor = answer.next_cursor
         return answer
 
@@ -298,7 +298,7 @@ async def test_pages_are_bounded_and_nothing_is_lost_between_them(ticketing: Des
     assert listed == bodies
     assert max(sizes) == 50
     refused = await refusal(
-        ticketing.stub("service").ListTicketChanges(service_pb.ListTicketChangesRequest(page_size=51))
+        ticketing.stub("service").PollTicketChanges(service_pb.PollTicketChangesRequest(page_size=51))
     )
     assert refused.code == code_pb2.INVALID_ARGUMENT
 
@@ -313,11 +313,11 @@ async def test_a_mark_of_another_database_is_made_anew(ticketing: Desk) -> None:
 
 async def test_what_is_no_cursor_is_refused(ticketing: Desk) -> None:
     for cursor in ("nonsense", "bnVsbA"):
-        request = service_pb.ListTicketChangesRequest(cursor=cursor)
-        refused = await refusal(ticketing.stub("service").ListTicketChanges(request))
+        request = service_pb.PollTicketChangesRequest(cursor=cursor)
+        refused = await refusal(ticketing.stub("service").PollTicketChanges(request))
         assert (refused.code, refused.reason) == (code_pb2.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
-    late = service_pb.ListTicketChangesRequest(since=Timestamp(seconds=2**62))
-    assert (await refusal(ticketing.stub("service").ListTicketChanges(late))).code == code_pb2.INVALID_ARGUMENT
+    late = service_pb.PollTicketChangesRequest(since=Timestamp(seconds=2**62))
+    assert (await refusal(ticketing.stub("service").PollTicketChanges(late))).code == code_pb2.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("stolen", [False, True])
@@ -327,7 +327,7 @@ async def test_a_poller_that_lost_its_lease_writes_nothing(database_url: str, st
     owner = await asyncpg.connect(database_url)
     database = await Database.open(worker, name="test")
 
-    async def answer(_: service_pb.ListTicketChangesRequest) -> service_pb.ListTicketChangesResponse:
+    async def answer(_: service_pb.PollTicketChangesRequest) -> service_pb.PollTicketChangesResponse:
         # While it reads, it stands still past its lease, and another takes the cursor.
         if stolen:
             await owner.execute("update messaging.cursors set lease_expires_at = now()")
@@ -336,7 +336,7 @@ async def test_a_poller_that_lost_its_lease_writes_nothing(database_url: str, st
         return reply_page("here")
 
     try:
-        peers: Any = SimpleNamespace(ticketing=SimpleNamespace(ListTicketChanges=answer))
+        peers: Any = SimpleNamespace(ticketing=SimpleNamespace(PollTicketChanges=answer))
         await TicketSync(database, peers, interval_s=1).poll()
         assert await owner.fetchval("select count(*) from messaging.outbox") == (0 if stolen else 1)
         assert await owner.fetchval("select position from messaging.cursors") == ("" if stolen else "here")
@@ -351,7 +351,7 @@ async def test_a_poller_that_lost_its_lease_writes_nothing(database_url: str, st
 async def test_a_cursor_that_is_refused_is_begun_again_where_it_stood(
     database_url: str, keys: testing.Keys, tmp_path: Path
 ) -> None:
-    def refuses(request: service_pb.ListTicketChangesRequest) -> service_pb.ListTicketChangesResponse:
+    def refuses(request: service_pb.PollTicketChangesRequest) -> service_pb.PollTicketChangesResponse:
         if request.cursor:
             raise PageTokenInvalid()
         return reply_page("of this version")
@@ -361,19 +361,19 @@ async def test_a_cursor_that_is_refused_is_begun_again_where_it_stood(
     stood = await owner.fetchval("select settled_at from messaging.cursors")
     await owner.close()
     async with worker_mesh.run(
-        wire_delivery, database_url, keys, tmp_path, {"ListTicketChanges": [refuses]}, **OFTEN
+        wire_delivery, database_url, keys, tmp_path, {"PollTicketChanges": [refuses]}, **OFTEN
     ) as mesh:
 
         async def asked() -> object:
-            return [each for each in mesh.peers.asked("ListTicketChanges") if not each.cursor]
+            return [each for each in mesh.peers.asked("PollTicketChanges") if not each.cursor]
 
         (again, *_) = await testing.eventually(asked)  # type: ignore[misc]
         assert again.since.ToDatetime(UTC) == stood
 
 
-def reply_page(cursor: str) -> service_pb.ListTicketChangesResponse:
+def reply_page(cursor: str) -> service_pb.PollTicketChangesResponse:
     reply = pb.TicketComment(comment_id=str(new_id()), author="eve", body="words")
     change = pb.TicketChange(ticket_id=str(new_id()), session_id=str(new_id()), reply=reply)
-    page = service_pb.ListTicketChangesResponse(changes=[change], next_cursor=cursor)
+    page = service_pb.PollTicketChangesResponse(changes=[change], next_cursor=cursor)
     page.settled_at.GetCurrentTime()
     return page

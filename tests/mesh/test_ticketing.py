@@ -337,9 +337,9 @@ async def test_only_the_companys_people_and_services_come_in(desk: Desk) -> None
             ticket_id=made.ticket_id, attachment_id=made.ticket_id
         ),
     }
-    alone = await refusal(desk.stub("agent").ListTicketChanges(service_pb.ListTicketChangesRequest()))
+    alone = await refusal(desk.stub("agent").PollTicketChanges(service_pb.PollTicketChangesRequest()))
     assert (alone.code, alone.reason) == (code_pb2.PERMISSION_DENIED, "ROLE_NOT_ALLOWED"), "the mesh's own"
-    methods["ListTicketChanges"] = service_pb.ListTicketChangesRequest()
+    methods["PollTicketChanges"] = service_pb.PollTicketChangesRequest()
     assert set(methods) == {each.name for each in service_pb.DESCRIPTOR.services_by_name["TicketingService"].methods}
     for name, request in methods.items():
         for role in ("customer", "adapter"):

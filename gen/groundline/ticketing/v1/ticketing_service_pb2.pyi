@@ -579,7 +579,7 @@ class DownloadAttachmentRequest(_message.Message):
 Global___DownloadAttachmentRequest: _TypeAlias = DownloadAttachmentRequest  # noqa: Y015
 
 @_typing.final
-class ListTicketChangesRequest(_message.Message):
+class PollTicketChangesRequest(_message.Message):
     """Which changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -608,10 +608,10 @@ class ListTicketChangesRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListTicketChangesRequest: _TypeAlias = ListTicketChangesRequest  # noqa: Y015
+Global___PollTicketChangesRequest: _TypeAlias = PollTicketChangesRequest  # noqa: Y015
 
 @_typing.final
-class ListTicketChangesResponse(_message.Message):
+class PollTicketChangesResponse(_message.Message):
     """A part of the changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -646,4 +646,4 @@ class ListTicketChangesResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListTicketChangesResponse: _TypeAlias = ListTicketChangesResponse  # noqa: Y015
+Global___PollTicketChangesResponse: _TypeAlias = PollTicketChangesResponse  # noqa: Y015

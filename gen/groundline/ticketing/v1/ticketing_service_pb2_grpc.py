@@ -76,10 +76,10 @@ class TicketingServiceStub:
                 request_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsRequest.SerializeToString,
                 response_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsResponse.FromString,
                 _registered_method=True)
-        self.ListTicketChanges = channel.unary_unary(
-                '/groundline.ticketing.v1.TicketingService/ListTicketChanges',
-                request_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesRequest.SerializeToString,
-                response_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesResponse.FromString,
+        self.PollTicketChanges = channel.unary_unary(
+                '/groundline.ticketing.v1.TicketingService/PollTicketChanges',
+                request_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.PollTicketChangesRequest.SerializeToString,
+                response_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.PollTicketChangesResponse.FromString,
                 _registered_method=True)
         self.DownloadAttachment = channel.unary_unary(
                 '/groundline.ticketing.v1.TicketingService/DownloadAttachment',
@@ -155,8 +155,8 @@ class TicketingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListTicketChanges(self, request, context):
-        """Lists what happened to tickets and must be followed by their conversations, oldest first: the fallback for whoever
+    def PollTicketChanges(self, request, context):
+        """Reads what happened to tickets and must be followed by their conversations, oldest first: the fallback for whoever
         missed an event. A change is listed once every transaction that was open at its time has ended, so that none
         that commits late is skipped. The latest state is listed, not every step to it; a change may come again.
         Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT) for a cursor that is none.
@@ -216,10 +216,10 @@ def add_TicketingServiceServicer_to_server(servicer, server):
                     request_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsRequest.FromString,
                     response_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListAttachmentsResponse.SerializeToString,
             ),
-            'ListTicketChanges': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListTicketChanges,
-                    request_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesRequest.FromString,
-                    response_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesResponse.SerializeToString,
+            'PollTicketChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.PollTicketChanges,
+                    request_deserializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.PollTicketChangesRequest.FromString,
+                    response_serializer=groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.PollTicketChangesResponse.SerializeToString,
             ),
             'DownloadAttachment': grpc.unary_unary_rpc_method_handler(
                     servicer.DownloadAttachment,
@@ -455,7 +455,7 @@ class TicketingService:
             _registered_method=True)
 
     @staticmethod
-    def ListTicketChanges(request,
+    def PollTicketChanges(request,
             target,
             options=(),
             channel_credentials=None,
@@ -468,9 +468,9 @@ class TicketingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/groundline.ticketing.v1.TicketingService/ListTicketChanges',
-            groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesRequest.SerializeToString,
-            groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.ListTicketChangesResponse.FromString,
+            '/groundline.ticketing.v1.TicketingService/PollTicketChanges',
+            groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.PollTicketChangesRequest.SerializeToString,
+            groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2.PollTicketChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,8 +44,8 @@ class TicketingServiceStub:
     """
     ListAttachments: _aio.UnaryUnaryMultiCallable[_ticketing_service_pb2.ListAttachmentsRequest, _ticketing_service_pb2.ListAttachmentsResponse]
     """Lists a ticket's files, oldest first. Fails with TICKET_NOT_FOUND (NOT_FOUND), PAGE_TOKEN_INVALID."""
-    ListTicketChanges: _aio.UnaryUnaryMultiCallable[_ticketing_service_pb2.ListTicketChangesRequest, _ticketing_service_pb2.ListTicketChangesResponse]
-    """Lists what happened to tickets and must be followed by their conversations, oldest first: the fallback for whoever
+    PollTicketChanges: _aio.UnaryUnaryMultiCallable[_ticketing_service_pb2.PollTicketChangesRequest, _ticketing_service_pb2.PollTicketChangesResponse]
+    """Reads what happened to tickets and must be followed by their conversations, oldest first: the fallback for whoever
     missed an event. A change is listed once every transaction that was open at its time has ended, so that none
     that commits late is skipped. The latest state is listed, not every step to it; a change may come again.
     Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT) for a cursor that is none.
@@ -134,12 +134,12 @@ class TicketingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists a ticket's files, oldest first. Fails with TICKET_NOT_FOUND (NOT_FOUND), PAGE_TOKEN_INVALID."""
 
     @_abc_1.abstractmethod
-    def ListTicketChanges(
+    def PollTicketChanges(
         self,
-        request: _ticketing_service_pb2.ListTicketChangesRequest,
-        context: _aio.ServicerContext[_ticketing_service_pb2.ListTicketChangesRequest, _abc.Awaitable[_ticketing_service_pb2.ListTicketChangesResponse]],
-    ) -> _abc.Awaitable[_ticketing_service_pb2.ListTicketChangesResponse]:
-        """Lists what happened to tickets and must be followed by their conversations, oldest first: the fallback for whoever
+        request: _ticketing_service_pb2.PollTicketChangesRequest,
+        context: _aio.ServicerContext[_ticketing_service_pb2.PollTicketChangesRequest, _abc.Awaitable[_ticketing_service_pb2.PollTicketChangesResponse]],
+    ) -> _abc.Awaitable[_ticketing_service_pb2.PollTicketChangesResponse]:
+        """Reads what happened to tickets and must be followed by their conversations, oldest first: the fallback for whoever
         missed an event. A change is listed once every transaction that was open at its time has ended, so that none
         that commits late is skipped. The latest state is listed, not every step to it; a change may come again.
         Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT) for a cursor that is none.
