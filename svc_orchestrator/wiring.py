@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from groundline.evaluation.v1 import evaluation_pb2, evaluation_pb2_grpc
 from groundline.orchestration.v1 import orchestration_service_pb2_grpc
 from groundline.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
+from meshkit.call import describe
 from meshkit.channels import open_channel
 from meshkit.identity import ServiceToken, TokenSigner
 from meshkit.postgres import Database
@@ -84,7 +85,12 @@ async def wire(stack: AsyncExitStack, settings: OrchestratorSettings) -> Sequenc
         session_tokens=settings.session_tokens,
     )
     advancer = Advancer(database, turns, progress, lease_s=settings.lease_s)
-    hinted = HintedSessions(advancer.advance, at_once=settings.max_turns, max_waiting=settings.max_waiting_hints)
+    hinted = HintedSessions(
+        advancer.advance,
+        at_once=settings.max_turns,
+        max_waiting=settings.max_waiting_hints,
+        deadline_s=describe("/groundline.orchestration.v1.OrchestrationService/AdvanceSession").deadline_s,
+    )
     stack.push_async_callback(hinted.drain)
     servicer = OrchestrationServicer(database, advancer, hinted, Transitions(database), progress, TurnExport(database))
     return [Service(orchestration_service_pb2_grpc.add_OrchestrationServiceServicer_to_server, servicer)]

@@ -1,17 +1,13 @@
 """Deadlines go with the work: they shrink from hop to hop, and end with it; what outlives a call has its own."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
 
 from groundline.conversation.v1 import conversation_pb2 as pb
 from groundline.evaluation.v1 import evaluation_pb2 as evaluation
-from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 from groundline.retrieval.v1 import evidence_pb2, retrieval_pb2
 from meshkit import testing
 
