@@ -17,9 +17,9 @@ from meshkit.postgres import DATABASE_ERRORS
 from .stage import Stage
 
 # How long a load may take to come by at a place.
-REACH_TIMEOUT_S = 60.0
+REACH_TIMEOUT_S = 120.0
 # How long a killed process is left to be noticed as killed, and replaced.
-BACK_TIMEOUT_S = 90.0
+BACK_TIMEOUT_S = 120.0
 
 
 class NeverFired(Exception):
