@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 from pgvector.asyncpg import register_vector
 
+from bench.search import bulk
 from bench.search.synthetic import CHUNKS_OF_A_PAGE, DIMENSION, Chunk, Synthetic, page_id
 from bench.side_by_side import Say
 from db.bootstrap import OWNER, create_database, create_extensions
@@ -31,10 +32,17 @@ SETTINGS = {
     "max_parallel_maintenance_workers": "2",
 }
 BUILD_TIMEOUT_S = 3600.0
+BULK_FROM = 1_000_000
+"""From so many chunks on, a knowledge base is stored in bulk."""
+_WHOLE = "SELECT shobj_description(oid, 'pg_database') = 'whole' FROM pg_database WHERE datname = $1"
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 _DOCUMENT_COLUMNS = (
     "doc_id knowledge_base title uri acl_json state indexed_version media_type content_sha256 object_key chunk_count "
     "updated_at"
+)
+_STAGED = (
+    "CREATE TEMP TABLE staged (chunk_id uuid, doc_id uuid, acl text[], chunk_index integer, text text, words text, "
+    "identifiers text[])"
 )
 # Through the table's triggers, so that statistics are what ingestion would have made them.
 _INSERT = f"""
@@ -51,7 +59,7 @@ ORDER BY chunk_id
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A knowledge base of `chunks` chunks. `stored_per_s` is how many chunks a second one connection stored, words and
-    statistics without the vectors; None if it was built in an earlier run."""
+    statistics without the vectors; None if it was built in an earlier run, or in bulk."""
 
     chunks: int
     url: str
@@ -99,7 +107,7 @@ async def _build(server: PostgresServer, name: str, synthetic: Synthetic, chunks
     root = await asyncpg.connect(server.url())
     try:
         if await root.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
-            whole = await _is_whole(server.url(database=name), chunks)
+            whole = await root.fetchval(_WHOLE, name)
             if whole:
                 # Kept from before the newest migrations, maybe.
                 await migrate(server.url(OWNER, name))
@@ -110,53 +118,66 @@ async def _build(server: PostgresServer, name: str, synthetic: Synthetic, chunks
         await root.close()
     await create_extensions(server.url(), name)
     await migrate(server.url(OWNER, name))
-    conn = await asyncpg.connect(server.url(OWNER, name))
-    try:
-        await register_vector(conn)
-        return await _fill(conn, synthetic, chunks, say)
-    finally:
-        await conn.close()
-
-
-async def _is_whole(url: str, chunks: int) -> bool:
+    url = server.url(OWNER, name)
     conn = await asyncpg.connect(url)
     try:
-        # The statistics are gathered last.
-        return bool(
-            await conn.fetchval(
-                "SELECT count(*) = 1 AND min(reltuples) >= $1 * 0.99 FROM pg_class "
-                "WHERE oid = to_regclass('knowledge.chunk_terms')",
-                chunks,
-            )
-        )
+        await register_vector(conn)
+        if chunks < BULK_FROM:
+            per_s = await fill(conn, synthetic.chunks(chunks), chunks, say)
+        else:
+            await fill_in_bulk(conn, url, synthetic.chunks(chunks), chunks, say)
+            per_s = None
+        for table in ("documents", "doc_chunks", "doc_embeddings", "term_stats", "corpus_stats", "chunk_terms"):
+            say(f"gathering the planner's statistics of {table}")
+            await conn.execute(f"VACUUM ANALYZE knowledge.{table}", timeout=BUILD_TIMEOUT_S)
+        await conn.execute(f"COMMENT ON DATABASE {name} IS 'whole'")
+        return per_s
     finally:
         await conn.close()
 
 
-async def _fill(conn: asyncpg.Connection, synthetic: Synthetic, chunks: int, say: Say) -> float:
-    await conn.execute(
-        "CREATE TEMP TABLE staged (chunk_id uuid, doc_id uuid, acl text[], chunk_index integer, text text, words text, "
-        "identifiers text[])"
-    )
+async def fill(conn: asyncpg.Connection, blocks: Iterable[Sequence[Chunk]], chunks: int, say: Say) -> float:
+    """Stores the chunks as ingestion does, through the tables' triggers; how many a second, without the vectors."""
+    await conn.execute(_STAGED)
     spent = 0.0
     done = 0
-    for block in synthetic.chunks(chunks):
+    for block in blocks:
         say(f"storing {chunks:,} chunks: {done / chunks:.0%}")
         started = time.perf_counter()
         await _store(conn, block)
         spent += time.perf_counter() - started
-        await conn.copy_records_to_table(
-            "doc_embeddings",
-            schema_name="knowledge",
-            columns=["chunk_id", "embedding_model", "embedding_vector", "knowledge_base", "acl"],
-            records=[(each.chunk_id, MODEL, each.vector, "default", [each.group]) for each in block],
-        )
+        await _store_vectors(conn, block)
         done += len(block)
     say(f"building the vector index of {chunks:,} chunks")
     await conn.execute("SELECT knowledge.register_embedding_model($1, $2)", MODEL, DIMENSION, timeout=BUILD_TIMEOUT_S)
-    for table in ("documents", "doc_chunks", "doc_embeddings", "term_stats", "corpus_stats", "chunk_terms"):
-        await conn.execute(f"VACUUM ANALYZE knowledge.{table}", timeout=BUILD_TIMEOUT_S)
     return chunks / spent
+
+
+async def fill_in_bulk(
+    conn: asyncpg.Connection, url: str, blocks: Iterable[Sequence[Chunk]], chunks: int, say: Say
+) -> None:
+    """Ends with the same rows and indexes as `fill`."""
+
+    async def store(block: Sequence[Chunk]) -> None:
+        await _store(conn, block)
+        await _store_vectors(conn, block)
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url)
+
+    await conn.execute(_STAGED)
+    await bulk.fill(conn, connect, blocks, chunks, store, say)
+    register = f"SELECT knowledge.register_embedding_model('{MODEL}', {DIMENSION})"
+    await bulk.built(conn, connect, register, "the vector index", say)
+
+
+async def _store_vectors(conn: asyncpg.Connection, block: Sequence[Chunk]) -> None:
+    await conn.copy_records_to_table(
+        "doc_embeddings",
+        schema_name="knowledge",
+        columns=["chunk_id", "embedding_model", "embedding_vector", "knowledge_base", "acl"],
+        records=[(each.chunk_id, MODEL, each.vector, "default", [each.group]) for each in block],
+    )
 
 
 async def _store(conn: asyncpg.Connection, block: Sequence[Chunk]) -> None:
