@@ -104,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--searches", type=_at_least(1), default=200, help="asked in each cell of search")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where search keeps what it builds, for later runs")
     parser.add_argument("--vocabulary", type=Path, metavar="DIR", help="Markdown whose vocabulary search borrows")
-    parser.add_argument("--sets", type=Path, default=peers.SETS, metavar="DIR", help="question sets, for peers")
+    parser.add_argument(
+        "--sets", type=Path, default=peers.SETS, metavar="DIR", help="a question set or a folder of them, for peers"
+    )
     parser.add_argument("--seed", type=int, default=Plan.seed)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="every figure, for scripts")

@@ -217,36 +217,39 @@ def diverse(found: Sequence[Found], count: int) -> list[Found]:
 
 def first_look(query: str, passages: Sequence[Passage], lexical: LexicalLeg, ranking: Ranking) -> list[Candidate]:
     """Each passage with its signals but the title's cosine, best first."""
-    named = _named_versions(query, passages)
+    versions = [_version(each) for each in passages]
+    named = named_versions(
+        query, [(version, " . ".join(headings(each))) for each, version in zip(passages, versions, strict=True)]
+    )
+    pairs = scoring.neighbours(lexical.terms)
     candidates = []
-    for passage in passages:
-        signals = _signals(passage, lexical, ranking, another_version=not _is_for(passage, named))
+    for passage, version in zip(passages, versions, strict=True):
+        signals = _signals(passage, lexical, pairs, ranking, another_version=not is_for(version, named))
         candidates.append(
             Candidate(passage, signals, scoring.first_sum(signals, lexical.terms, lexical.chunks, ranking))
         )
     return sorted(candidates, key=lambda each: (-each.total, each.passage.uri, each.passage.chunk_index))
 
 
-def _signals(passage: Passage, lexical: LexicalLeg, ranking: Ranking, *, another_version: bool) -> Signals:
+def _signals(
+    passage: Passage,
+    lexical: LexicalLeg,
+    pairs: Sequence[tuple[str, str, int]],
+    ranking: Ranking,
+    *,
+    another_version: bool,
+) -> Signals:
     terms, held, over = lexical.terms, passage.held, headings(passage)
     return Signals(
         bm25=scoring.bm25(terms, held, words=passage.word_count, mean_words=lexical.mean_words, ranking=ranking),
         cosine=passage.cosine,
         coverage=scoring.coverage(terms, held),
-        bigram=scoring.bigram(scoring.neighbours(terms), held),
+        bigram=scoring.bigram(pairs, held),
         identifiers=scoring.identifiers(terms, held, frozenset().union(*map(identifiers, over))),
         together=scoring.together(terms, held, ranking.together_span),
         title_overlap=max((scoring.title_overlap(terms, stems(each)) for each in over), default=0.0),
         another_version=another_version,
     )
-
-
-def _named_versions(query: str, passages: Sequence[Passage]) -> frozenset[str]:
-    return named_versions(query, [(_version(each), " . ".join(headings(each))) for each in passages])
-
-
-def _is_for(passage: Passage, named: frozenset[str]) -> bool:
-    return is_for(_version(passage), named)
 
 
 def _version(passage: Passage) -> str:
@@ -263,7 +266,9 @@ def _bounded(found: Sequence[Found]) -> list[Found]:
     if not any(each.signals.another_version for each in found):
         # Where the question names a version, what is for another one has lost enough.
         bounded = folding.bounds([each.passage for each in found], bounded)
-    return [replace(each, score=score) for each, score in zip(found, bounded, strict=True)]
+    return [
+        each if score == each.score else replace(each, score=score) for each, score in zip(found, bounded, strict=True)
+    ]
 
 
 def _order(found: Found) -> tuple[float, bool, bool, str, int]:

@@ -1,6 +1,6 @@
-"""A large knowledge base stored at once: what the tables' triggers would have made of it row by row, made by a statement
-for each table when all rows are there, with indexes built last. tests/mesh/test_bench_search.py holds that nothing
-differs in the end."""
+"""A large knowledge base stored at once: what the tables' triggers would have made of it block by block, made by a
+statement for each table when all rows are there, with indexes built last. tests/mesh/test_bench_search.py holds that
+nothing differs in the end."""
 
 import asyncio
 import time
@@ -55,7 +55,9 @@ _STATISTICS = (
     """
     INSERT INTO knowledge.term_stats (knowledge_base, lexeme, acl, document_frequency, level_frequencies)
     SELECT word.knowledge_base, word.lexeme, word.acl, word.chunks, ARRAY(
-        SELECT coalesce((word.frequencies ->> level::text)::integer, 0) FROM generate_series(1, 16) AS level ORDER BY level
+        SELECT coalesce((word.frequencies ->> level::text)::integer, 0)
+        FROM generate_series(1, 16) AS level
+        ORDER BY level
     )
     FROM (
         SELECT knowledge_base, lexeme, acl, sum(chunks) AS chunks, jsonb_object_agg(level, chunks) AS frequencies

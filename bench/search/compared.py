@@ -20,7 +20,7 @@ from bench.side_by_side import Say
 from db.bootstrap import DATABASE
 from db.postgres import PostgresServer
 from evals import metrics
-from evals.desk import open_desk
+from evals.desk import Progress, open_desk
 from evals.sets import TEST, EvalSet, read_set
 from evals.submitting import to_corpus
 from meshkit.models.embeddings import Embedder
@@ -37,7 +37,10 @@ SETS = REPOSITORY.parent / "shared/data/evals"
 ENVIRONMENT = REPOSITORY / "build/search-peers"
 HERE = REPOSITORY / "bench/peers"
 TOP = 60
-RUN_TIMEOUT_S = 1200.0
+# As bench/peers/search_stores.py names them.
+PEERS = ("LangChain", "LlamaIndex", "Haystack")
+INSTALL_TIMEOUT_S = 900.0
+PEER_TIMEOUT_S = 300.0
 
 _CHUNKS = """
 SELECT chunk.chunk_id::text AS id, document.uri, document.title || E'\\n' || chunk.text AS text,
@@ -70,14 +73,16 @@ class _Remembering:
 
 def run(folder: Path, sets: Path, questions: int, say: Say) -> Table:
     """Raises LoadError where there are no sets, or the peers don't run."""
-    names = [each.name for each in sorted(sets.iterdir()) if (each / "qrels.tsv").is_file()] if sets.is_dir() else []
-    if not names:
-        raise LoadError(f"{sets} holds no set with judgments")
+    there = [sets, *sorted(sets.iterdir())] if sets.is_dir() else []
+    folders = [each for each in there if (each / "qrels.tsv").is_file()]
+    if not folders:
+        raise LoadError(f"{sets} neither is nor holds a set with judgments")
     python = _environment(say)
     found: dict[str, tuple[EvalSet, Found]] = {}
-    for name in names:
-        eval_set = read_set(sets / name).sampled(questions, part=TEST)
-        say(f"{name}: {len(eval_set.queries)} questions")
+    for at, each in enumerate(folders, start=1):
+        eval_set = read_set(each).sampled(questions, part=TEST)
+        name = eval_set.name
+        say(f"{name}, set {at} of {len(folders)}: {len(eval_set.queries)} questions")
         # PostgreSQL's own account must get through to its files.
         place = folder / name
         place.mkdir(mode=0o711)
@@ -91,12 +96,11 @@ def _environment(say: Say) -> Path:
     stamp = ENVIRONMENT / "installed.txt"
     if not stamp.is_file() or stamp.read_bytes() != wanted.read_bytes():
         say("installing the peers")
-        uv = str(Path(sys.executable).with_name("uv"))
         for command in (
-            [uv, "venv", "-q", "--clear", "--python", sys.executable, str(ENVIRONMENT)],
-            [uv, "pip", "install", "-q", "--python", str(python), "-r", str(wanted)],
+            [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)],
+            [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(wanted)],
         ):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
             if done.returncode:
                 raise LoadError(f"the peers could not be installed: {done.stderr.strip()[-300:]}")
         stamp.write_bytes(wanted.read_bytes())
@@ -107,7 +111,7 @@ async def _one_set(folder: Path, eval_set: EvalSet, python: Path, say: Say) -> F
     server = PostgresServer(folder / "pg", settings={"fsync": "off", "synchronous_commit": "off"})
     corpus = to_corpus(eval_set.documents)
     async with open_desk(server=server) as desk:
-        await desk.ingest(corpus.submissions, lambda *_: None)
+        await desk.ingest(corpus.submissions, _said(say, eval_set.name))
         queries = list(dict.fromkeys(each.text for each in eval_set.queries))
         vectors = {each: (await desk.embedder.embed([each]))[0] for each in queries}
         owner = await asyncpg.connect(server.url(database=DATABASE))
@@ -129,8 +133,11 @@ async def _one_set(folder: Path, eval_set: EvalSet, python: Path, say: Say) -> F
             "chunks": [{"id": each["id"], "text": each["text"]} for each in chunks],
             "vectors": [each["vector"].to_list() for each in chunks],
         }
-        say(f"{eval_set.name}: the peers, {len(chunks)} chunks")
-        theirs = await asyncio.to_thread(_ask_peers, folder, python, given)
+        (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
+        theirs = {}
+        for peer in PEERS:
+            say(f"{eval_set.name}: {peer}, {len(chunks)} chunks")
+            theirs[peer] = await asyncio.to_thread(_ask_peer, folder, python, peer)
         pages = {each["id"]: corpus.doc_ids[each["uri"]] for each in chunks}
         found = {
             name: {"ranked": [[pages[chunk] for chunk in ranked] for ranked in each["ranked"]], "ms": each["ms"]}
@@ -150,13 +157,28 @@ async def _one_set(folder: Path, eval_set: EvalSet, python: Path, say: Say) -> F
     return {name: {key: [values[at] for at in order] for key, values in each.items()} for name, each in found.items()}
 
 
-def _ask_peers(folder: Path, python: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    asked, found = folder / "given.json", folder / "found.json"
-    asked.write_text(json.dumps(given), encoding="utf-8")
-    command = [str(python), str(HERE / "search_stores.py"), str(asked), str(found)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+def _said(say: Say, name: str) -> Progress:
+    """Says every tenth of an ingestion."""
+    said = 0
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal said
+        if total and done * 10 // total > said:
+            said = done * 10 // total
+            say(f"{name}: {what}, {done} of {total}")
+
+    return progress
+
+
+def _ask_peer(folder: Path, python: Path, peer: str) -> dict[str, Any]:
+    found = folder / "found.json"
+    command = [str(python), str(HERE / "search_stores.py"), peer, str(folder / "given.json"), str(found)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise LoadError(f"{peer} took longer than {PEER_TIMEOUT_S:g} s") from error
     if done.returncode:
-        raise LoadError(f"the peers failed: {done.stderr.strip()[-500:]}")
+        raise LoadError(f"{peer} failed: {done.stderr.strip()[-500:]}")
     read: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     return read
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+import uvloop
 
 from bench.figures import quantile
 from bench.report import Table
@@ -83,7 +84,7 @@ def run(folder: Path, sizes: Sequence[str], questions: int, vocabulary: Path | N
             with on_one_core(server):
                 for visible in VISIBLE:
                     say(f"{base.chunks:,} chunks, {visible} visible")
-                    cells.append(asyncio.run(_measure(base, visible, asked)))
+                    cells.append(uvloop.run(_measure(base, visible, asked)))
     return _table(cells, bases, synthetic, questions)
 
 

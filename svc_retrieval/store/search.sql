@@ -97,7 +97,7 @@ best as (
             + $8::float8 * (1 - $9::float8 + $9::float8 * chunk.word_count / greatest(corpus.mean_words, 1)))) as bm25
         from (
             select word.lexeme, greatest(cardinality(word.positions), 1)::float8 as tf
-            from unnest(chunk.tsvector_column) as word
+            from {held} as word
         ) as held
         join weighed using (lexeme)
     ) as scored
@@ -167,8 +167,7 @@ left join knowledge.doc_embeddings embedding
     on embedding.chunk_id = chunk.chunk_id and embedding.embedding_model = {model}
 cross join lateral (
     select array_agg(word.lexeme) as lexemes, array_agg(array_to_string(word.positions, ',')) as positions
-    from unnest(chunk.tsvector_column) as word
-    where word.lexeme = any ($4::text[])
+    from {held} as word
 ) as held
 left join lateral (
     select newer.doc_id

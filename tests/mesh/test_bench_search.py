@@ -19,12 +19,14 @@ SELECT 'index' AS kind, pg_get_indexdef(indexrelid) AS definition, indisvalid::t
 FROM pg_index JOIN pg_class ON pg_class.oid = indrelid WHERE relnamespace = 'knowledge'::regnamespace
 UNION ALL
 SELECT 'trigger', pg_get_triggerdef(pg_trigger.oid), tgenabled::text
-FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE relnamespace = 'knowledge'::regnamespace AND NOT tgisinternal
+FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+WHERE relnamespace = 'knowledge'::regnamespace AND NOT tgisinternal
 UNION ALL
 SELECT 'constraint', conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid), convalidated::text
 FROM pg_constraint WHERE connamespace = 'knowledge'::regnamespace
 UNION ALL
-SELECT 'table', relname, relpersistence::text FROM pg_class WHERE relnamespace = 'knowledge'::regnamespace AND relkind = 'r'
+SELECT 'table', relname, relpersistence::text
+FROM pg_class WHERE relnamespace = 'knowledge'::regnamespace AND relkind = 'r'
 ORDER BY 1, 2
 """
 
