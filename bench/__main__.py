@@ -16,12 +16,13 @@ from bench.load import LoadError
 from bench.report import Table, print_tables, to_json, to_markdown
 from bench.search import compared as peers
 from bench.search import measure as search
+from bench.search import storing
 from bench.side_by_side import Plan, Say
 from cli.stack.errors import StackError
 from db.postgres import PostgresError
 
 GATEWAY_BENCHMARKS = {post_message.NAME: post_message.run, edge.NAME: edge.run, outbox.NAME: outbox.run}
-NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME, search.NAME, peers.NAME)
+NAMES = (*GATEWAY_BENCHMARKS, turn_overhead.NAME, embedding.NAME, search.NAME, storing.NAME, peers.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +67,9 @@ def _measure(names: Sequence[str], plan: Plan, options: argparse.Namespace, say:
     if search.NAME in names:
         with _folder(options.keep) as folder:
             yield search.run(folder, options.sizes, options.searches, options.vocabulary, plan.seed, say)
+    if storing.NAME in (options.only or ()):
+        with _folder() as folder:
+            yield storing.run(folder, options.vocabulary, plan.seed, say)
     if peers.NAME in (options.only or ()):
         # Only when asked for: it installs other people's packages.
         with _folder() as folder:

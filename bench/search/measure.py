@@ -1,6 +1,5 @@
 """How fast and how exactly search finds, by size and by how much the asking may read."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -118,7 +117,7 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question]) -> Cel
             return await search.run(question.text, knowledge_base="default", groups=groups, top_k=8)
 
         lexical_ms, vector_ms, whole_ms = [await _timed(each, asked) for each in (lexical, vector, whole)]
-        cpu_ms = await _timed(whole, asked, _cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)]))
+        cpu_ms = await _timed(whole, asked, cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)]))
         exact = asked[WARM_UP : WARM_UP + EXACT]
         overlaps = [_found(await lexical(each), await lexical(each, everything)) for each in exact]
         recalls = [_found(await vector(each), await vector(each, EVERYTHING)) for each in exact]
@@ -149,11 +148,11 @@ async def _timed(
     return spent[WARM_UP:]
 
 
-def _cpu_s(backends: Sequence[int]) -> Callable[[], float]:
-    """A clock of the CPU time of this process and of the server's that work for it. What else the machine does does
-    not move it, as it does the others."""
+def cpu_s(backends: Sequence[int], *, own: bool = True) -> Callable[[], float]:
+    """A clock of the CPU time of this process (if `own`) and of the server's that work for it. What else the machine
+    does does not move it, as it does the others."""
     files = [Path(f"/proc/{each}/schedstat") for each in backends]
-    return lambda: time.process_time() + sum(int(each.read_text().split()[0]) for each in files) / 1e9
+    return lambda: (time.process_time() if own else 0.0) + sum(int(each.read_text().split()[0]) for each in files) / 1e9
 
 
 def _found(ours: Mapping[UUID, float], exact: Mapping[UUID, float]) -> float:

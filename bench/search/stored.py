@@ -40,7 +40,7 @@ _DOCUMENT_COLUMNS = (
     "doc_id knowledge_base title uri acl_json state indexed_version media_type content_sha256 object_key chunk_count "
     "updated_at"
 )
-_STAGED = (
+STAGED = (
     "CREATE TEMP TABLE staged (chunk_id uuid, doc_id uuid, acl text[], chunk_index integer, text text, words text, "
     "identifiers text[])"
 )
@@ -138,13 +138,13 @@ async def _build(server: PostgresServer, name: str, synthetic: Synthetic, chunks
 
 async def fill(conn: asyncpg.Connection, blocks: Iterable[Sequence[Chunk]], chunks: int, say: Say) -> float:
     """Stores the chunks as ingestion does, through the tables' triggers; how many a second, without the vectors."""
-    await conn.execute(_STAGED)
+    await conn.execute(STAGED)
     spent = 0.0
     done = 0
     for block in blocks:
         say(f"storing {chunks:,} chunks: {done / chunks:.0%}")
         started = time.perf_counter()
-        await _store(conn, block)
+        await store(conn, block)
         spent += time.perf_counter() - started
         await _store_vectors(conn, block)
         done += len(block)
@@ -158,15 +158,15 @@ async def fill_in_bulk(
 ) -> None:
     """Ends with the same rows and indexes as `fill`."""
 
-    async def store(block: Sequence[Chunk]) -> None:
-        await _store(conn, block)
+    async def put(block: Sequence[Chunk]) -> None:
+        await store(conn, block)
         await _store_vectors(conn, block)
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url)
 
-    await conn.execute(_STAGED)
-    await bulk.fill(conn, connect, blocks, chunks, store, say)
+    await conn.execute(STAGED)
+    await bulk.fill(conn, connect, blocks, chunks, put, say)
     register = f"SELECT knowledge.register_embedding_model('{MODEL}', {DIMENSION})"
     await bulk.built(conn, connect, register, "the vector index", say)
 
@@ -180,7 +180,8 @@ async def _store_vectors(conn: asyncpg.Connection, block: Sequence[Chunk]) -> No
     )
 
 
-async def _store(conn: asyncpg.Connection, block: Sequence[Chunk]) -> None:
+async def store(conn: asyncpg.Connection, block: Sequence[Chunk]) -> None:
+    """Stores pages with their chunks, by one statement for these; needs the table of `STAGED`."""
     pages = {each.page: each for each in reversed(block)}
     await conn.copy_records_to_table(
         "documents",
