@@ -34,19 +34,24 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
 
 
 def open_channel(
-    target: str, *services: ServiceDescriptor, token: ServiceToken | None = None, bearer: str | None = None
+    target: str,
+    *services: ServiceDescriptor,
+    token: ServiceToken | None = None,
+    bearer: str | None = None,
+    retries: bool = True,
 ) -> grpc.aio.Channel:
     """A channel to `target` for stubs of `services`, whose contracts set deadlines and what may be retried.
 
     Every call carries the remaining deadline, request id and trace of the current activity, and the credential:
     `token` (renewed by itself) or a fixed `bearer` token. Close the channel, or enter it as a context manager.
+    Without `retries` a call is made once: for callers that have a way of their own to try again.
     """
-    options = (*_OPTIONS, ("grpc.service_config", json.dumps(service_config(services))))
+    options = (*_OPTIONS, ("grpc.service_config", json.dumps(service_config(services, retries=retries))))
     credential: Callable[[], str] | None = token.bearer if token else (lambda: f"Bearer {bearer}") if bearer else None
     return _MeshChannel(grpc.aio.insecure_channel(_spread(target), options=options), credential)
 
 
-def service_config(services: Iterable[ServiceDescriptor]) -> dict[str, Any]:
+def service_config(services: Iterable[ServiceDescriptor], *, retries: bool = True) -> dict[str, Any]:
     """The gRPC service config that the contracts amount to."""
     methods: list[dict[str, Any]] = []
     for service in services:
@@ -55,7 +60,7 @@ def service_config(services: Iterable[ServiceDescriptor]) -> dict[str, Any]:
             config: dict[str, Any] = {"name": [{"service": service.full_name, "method": descriptor.name}]}
             if method.deadline_s is not None:
                 config["timeout"] = f"{method.deadline_s:.3f}s"
-            if method.options is not None and method.options.idempotent:
+            if retries and method.options is not None and method.options.idempotent:
                 config["retryPolicy"] = _RETRY
             methods.append(config)
     return {

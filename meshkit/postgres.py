@@ -13,6 +13,7 @@ from asyncpg.exceptions import InternalClientError
 from asyncpg.pool import PoolConnectionProxy
 from pgvector.asyncpg import register_vector
 
+from meshkit import call as calls
 from meshkit.config import ServiceSettings
 from meshkit.errors import DependencyUnavailable, DomainError, Overloaded
 
@@ -29,6 +30,11 @@ DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Interfa
 # How long a refused caller is asked to wait.
 OVERLOADED_RETRY_S = 0.5
 UNAVAILABLE_RETRY_S = 1.0
+
+# The server cancels so long after the caller's deadline, so that the caller's own end comes first and says what it was.
+_PAST_DEADLINE_S = 0.25
+# A statement whose client is gone (killed, or cut off) ends within so long.
+_CLIENT_CHECK = "1s"
 
 _HEADER = re.compile(r"^-- ([a-z][a-z0-9_]*) --$", re.MULTILINE)
 
@@ -82,8 +88,19 @@ class _UnresetConnection(_PlainConnection):
     reset that asyncpg sends on every release would only cost a round trip. A transaction left open is rolled back all
     the same."""
 
+    statement_timeout_s: float
+
     def get_reset_query(self) -> str:
         return ""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """A transaction takes the caller's deadline along, in the round trip of its BEGIN. Whoever waits here cancels
+        the statement at the deadline; the server's own clock is for the case that this process can't."""
+        if query.startswith("BEGIN") and (left_s := calls.remaining_s()) is not None:
+            bound_s = left_s + _PAST_DEADLINE_S
+            if bound_s < self.statement_timeout_s:
+                query = f"{query} SET LOCAL statement_timeout = {int(bound_s * 1000)};"
+        return await super().execute(query, *args, timeout=timeout)
 
 
 class Database:
@@ -115,7 +132,8 @@ class Database:
         Raises DependencyUnavailable if the server can't be reached.
         """
 
-        async def prepare(conn: _PlainConnection) -> None:
+        async def prepare(conn: Any) -> None:
+            conn.statement_timeout_s = statement_timeout_s
             await conn.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
             if vectors:
                 await register_vector(conn)
@@ -133,6 +151,7 @@ class Database:
                     "application_name": name,
                     "statement_timeout": str(int(statement_timeout_s * 1000)),
                     "idle_in_transaction_session_timeout": str(int(statement_timeout_s * 3000)),
+                    "client_connection_check_interval": _CLIENT_CHECK,
                     "jit": "off",
                     "timezone": "UTC",
                 },

@@ -111,7 +111,8 @@ async def _open_peers(stack: AsyncExitStack, settings: WorkerSettings, name: str
     token = ServiceToken(TokenSigner.from_file(settings.signing_key_file), name)
 
     async def channel(target: str, service: ServiceDescriptor) -> grpc.aio.Channel:
-        return await stack.enter_async_context(open_channel(target, service, token=token))
+        # Jobs try again themselves, and their commands after them: a second layer below would multiply the attempts.
+        return await stack.enter_async_context(open_channel(target, service, token=token, retries=False))
 
     conversation = conversation_service_pb2.DESCRIPTOR.services_by_name["ConversationService"]
     orchestration = orchestration_service_pb2.DESCRIPTOR.services_by_name["OrchestrationService"]

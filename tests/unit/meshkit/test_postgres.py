@@ -1,8 +1,11 @@
 import asyncio
+import time
 
 import asyncpg
 import pytest
 
+from meshkit import postgres
+from meshkit.call import Activity, enter, leave
 from meshkit.errors import DependencyUnavailable, Overloaded
 from meshkit.listener import Listener
 from meshkit.postgres import DATABASE_ERRORS, Database, load_queries, parse_queries, translate
@@ -164,3 +167,66 @@ async def test_a_lost_listen_connection_is_made_again(database_url: str, databas
         await database.execute("select pg_notify('news', 'after')")
         assert await heard.get() == "after"
     running.cancel()
+
+
+SLEEPING = """
+select count(*) from pg_stat_activity
+where query like '%pg_sleep(30)%' and pid <> pg_backend_pid() and state = 'active'
+"""
+
+
+@pytest.mark.parametrize(("left_s", "bounded"), [(0.2, True), (60.0, False), (None, False)])
+async def test_a_transaction_s_statements_know_the_caller_s_deadline(
+    database: Database, left_s: float | None, bounded: bool
+) -> None:
+    deadline = None if left_s is None else time.monotonic() + left_s
+    token = enter(Activity(deadline=deadline))
+    try:
+        async with database.transaction() as conn:
+            shown = await conn.fetchval("select setting::int from pg_settings where name = 'statement_timeout'")
+            async with conn.transaction():
+                nested = await conn.fetchval("select setting::int from pg_settings where name = 'statement_timeout'")
+        async with database.connection() as conn:
+            after = await conn.fetchval("select setting::int from pg_settings where name = 'statement_timeout'")
+    finally:
+        leave(token)
+    assert shown == nested
+    assert 0 < shown <= 450 if bounded else shown == 10_000
+    assert after == 10_000, "the next user of the connection has the pool's own"
+
+
+async def test_the_server_ends_a_statement_that_nobody_cancelled(database: Database) -> None:
+    token = enter(Activity(deadline=time.monotonic() + 0.1))
+    try:
+        began = time.monotonic()
+        with pytest.raises(asyncpg.QueryCanceledError):
+            async with database.transaction() as conn:
+                await conn.execute("select pg_sleep(30)")
+        assert time.monotonic() - began < 2
+    finally:
+        leave(token)
+
+
+@pytest.mark.parametrize("checked", [True, False])
+async def test_a_statement_ends_with_its_client(
+    database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch, checked: bool
+) -> None:
+    if not checked:
+        monkeypatch.setattr(postgres, "_CLIENT_CHECK", "0")
+    client = await Database.open(database_url, name="client", max_size=1)
+    async with client.connection() as conn:
+        sleeping = asyncio.create_task(conn.execute("select pg_sleep(30)"))
+        await eventually(lambda: database.fetchval(SLEEPING))
+        # As if the process were killed: nothing is said, the socket is closed.
+        conn._con._transport.abort()
+        await asyncio.gather(sleeping, return_exceptions=True)
+    await client.close()
+
+    async def gone() -> bool:
+        return not await database.fetchval(SLEEPING)
+
+    if checked:
+        await eventually(gone, timeout_s=5)
+    else:
+        with pytest.raises(TimeoutError):
+            await eventually(gone, timeout_s=3)
