@@ -21,6 +21,7 @@ from cli.stack.checks import find_envoy
 from cli.stack.layout import HOST, REPOSITORY, choose_ports
 from groundline.conversation.v1 import conversation_pb2, conversation_service_pb2, conversation_service_pb2_grpc
 from groundline.options.v1 import access_pb2
+from meshkit.errors import STATUS_METADATA_KEY, DependencyUnavailable, DomainError, Overloaded, to_status
 from meshkit.identity import TokenSigner, create_keys
 
 SESSION = "01a2042d-0232-766b-b38f-ad924fb04de3"
@@ -31,9 +32,14 @@ class StandIn(conversation_service_pb2_grpc.ConversationServiceServicer):
 
     def __init__(self) -> None:
         self.calls: list[dict[str, str]] = []
+        self.refusal: DomainError | None = None
 
     async def GetSession(self, request: Any, context: Any) -> Any:
         self.calls.append({key: str(value) for key, value in context.invocation_metadata()})
+        if self.refusal is not None:
+            refused = to_status(self.refusal)
+            code = next(each for each in grpc.StatusCode if each.value[0] == refused.code)
+            await context.abort(code, refused.message, ((STATUS_METADATA_KEY, refused.SerializeToString()),))
         session = conversation_pb2.Session(session_id=request.session_id)
         return conversation_service_pb2.GetSessionResponse(session=session)
 
@@ -205,12 +211,28 @@ async def test_too_many_requests(at_edge: Edge) -> None:
     refused = [response for response in responses if response.status_code != 200]
     assert refused
     _check_status(refused[0], 429, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED")
+    assert refused[0].headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [(Overloaded(retry_after_s=0.5), 429), (DependencyUnavailable(retry_after_s=1.0), 503), (None, 200)],
+)
+async def test_what_a_service_refuses_is_not_asked_again_here(
+    at_edge: Edge, refusal: DomainError | None, status: int
+) -> None:
+    at_edge.stand_in.refusal = refusal
+    response = await at_edge.http.get(f"/v1/sessions/{SESSION}")
+    assert response.status_code == status
+    assert response.headers.get("retry-after") == ("1" if refusal else None)
+    assert len(at_edge.stand_in.calls) == 1
 
 
 async def test_a_gateway_that_is_gone(at_edge: Edge) -> None:
     await at_edge.server.stop(0)
     response = await at_edge.http.get(f"/v1/sessions/{SESSION}")
     _check_status(response, 503, code_pb2.UNAVAILABLE, "DEPENDENCY_UNAVAILABLE")
+    assert response.headers["retry-after"] == "1"
     assert "connect" not in response.text
     deadline = time.monotonic() + 10
     while (await at_edge.http.get("/healthz")).status_code != 503:
