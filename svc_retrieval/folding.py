@@ -9,6 +9,8 @@ from enum import Enum
 from functools import lru_cache
 from uuid import UUID
 
+import numpy as np
+
 from meshkit.text.sentences import sentences
 from meshkit.text.versions import version_of
 from svc_retrieval.store.search import Passage
@@ -66,12 +68,15 @@ def fold(entries: Sequence[Entry]) -> list[tuple[int, tuple[Folded, ...]]]:
     """
     shown: list[int] = []
     into: dict[int, int] = {}
+    alike = _alike([each.passage.text for each in entries])
     for place, entry in enumerate(entries):
-        keeper = next((each for each in shown if _stands_for(entries[each], entry)), None)
+        keeper = next((each for each in shown if alike[each][place] and _stands_for(entries[each], entry)), None)
         if keeper is not None:
             into[place] = keeper
             continue
-        for each in [each for each in shown if _stands_for(entry, entries[each]) and _is_newer(entry, entries[each])]:
+        for each in [each for each in shown if alike[place][each]]:
+            if not (_stands_for(entry, entries[each]) and _is_newer(entry, entries[each])):
+                continue
             shown.remove(each)
             into[each] = place
         shown.append(place)
@@ -119,7 +124,7 @@ def bounds(passages: Sequence[Passage], scores: Sequence[float]) -> list[float]:
 def _stands_for(kept: Entry, other: Entry) -> bool:
     """Whether nothing is lost if only `kept` is shown: not a statement, nor who may read it, nor that it is current."""
     one, two = kept.passage, other.passage
-    if one.kind != _PAGE or two.kind != _PAGE or not _alike(one.text, two.text):
+    if one.kind != _PAGE or two.kind != _PAGE:
         return False
     if kept.another_version and not other.another_version:
         return False
@@ -172,10 +177,17 @@ def _folded(entry: Entry, kept: Entry) -> Folded:
     return Folded(passage.chunk_id, passage.doc_id, passage.uri, why, entry.score)
 
 
-def _alike(one: str, two: str) -> bool:
-    """A cheap look before the dear one: whether nearly all words of `two` are in `one`."""
-    mine, theirs = _bag(one), _bag(two)
-    return len(mine & theirs) >= 0.7 * len(theirs)
+def _alike(texts: Sequence[str]) -> list[list[bool]]:
+    """A cheap look before the dear one, at all pairs at once: whether one text (row) has nearly all words of another
+    (column)."""
+    columns: dict[str, int] = {}
+    held = [[columns.setdefault(word, len(columns)) for word in _bag(text)] for text in texts]
+    words = np.zeros((len(texts), len(columns)), dtype=np.float32)
+    for row, places in enumerate(held):
+        words[row, places] = 1
+    common = (words @ words.T).astype(np.float64)
+    alike: list[list[bool]] = (common >= 0.7 * common.diagonal()).tolist()
+    return alike
 
 
 @lru_cache(maxsize=2048)
