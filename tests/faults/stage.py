@@ -35,6 +35,8 @@ REPUBLISH_AFTER_S = 8.0
 AMQP_HEARTBEAT_S = 2
 POLL_S = 0.02
 HEALTHY_TIMEOUT_S = 60.0
+# Two of each process, beside another stack, on a busy machine.
+UP_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +296,7 @@ def open_stage(road: str = "embedded", *, replicas: int = 1, disk_mib: int | Non
     os.environ.update(environment_of(folder))
     try:
         try:
-            stack.up()
+            stack.up(UP_TIMEOUT_S)
         finally:
             # Only the supervisor, and what it starts, is to have it.
             os.environ.clear()
