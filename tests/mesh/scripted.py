@@ -77,6 +77,8 @@ class Script:
     search: Callable[[retrieval_pb2.SearchEvidenceRequest], Awaitable[evidence_pb2.EvidencePack]]
     judge: Callable[[evaluation.EvaluateRequest], Awaitable[evaluation.Verdict]]
     searches: list[retrieval_pb2.SearchEvidenceRequest] = field(default_factory=list)
+    left_s: dict[str, float] = field(default_factory=dict)
+    """How much time the latest call of each peer had left when it came."""
 
     @classmethod
     def answering(cls) -> "Script":
@@ -99,6 +101,7 @@ class ScriptedRetrieval(retrieval_pb2_grpc.RetrievalServiceServicer):
 
     async def SearchEvidence(self, request: Any, context: Any) -> retrieval_pb2.SearchEvidenceResponse:
         self._script.searches.append(request)
+        self._script.left_s["retrieval"] = context.time_remaining()
         return retrieval_pb2.SearchEvidenceResponse(evidence_pack=await self._script.search(request))
 
 
@@ -109,6 +112,7 @@ class ScriptedEvaluator(evaluation_pb2_grpc.EvaluationServiceServicer):
         self._script = script
 
     async def Evaluate(self, request: Any, context: Any) -> evaluation.EvaluateResponse:
+        self._script.left_s["evaluator"] = context.time_remaining()
         return evaluation.EvaluateResponse(verdict=await self._script.judge(request))
 
     async def GetPolicy(self, request: Any, context: Any) -> evaluation.GetPolicyResponse:
@@ -166,9 +170,11 @@ class Customer:
     def id(self) -> UUID:
         return UUID(self.session_id)
 
+    def message(self, content: str, request_id: str | None = None) -> conversation.PostMessageRequest:
+        return conversation.PostMessageRequest(session_id=self.session_id, content=content, request_id=request_id)
+
     async def says(self, content: str, request_id: str | None = None) -> conversation.PostMessageResponse:
-        request = conversation.PostMessageRequest(session_id=self.session_id, content=content, request_id=request_id)
-        return await self.stub.PostMessage(request, metadata=self.credentials)
+        return await self.stub.PostMessage(self.message(content, request_id), metadata=self.credentials)
 
     async def chain(self) -> list[Any]:
         listed = await self.stub.ListMessages(
@@ -225,8 +231,7 @@ async def open_talk(
             given["orchestrator_target"] = orchestrator.target
         front = GatewaySettings(
             database_url=testing.database_url(database_url, _name(database_url), user="groundline_gateway"),
-            **common,
-            **given,
+            **{**common, **given},
         )
         gateway_parts = await svc_gateway.wiring.wire(stack, front)
         served = await stack.enter_async_context(testing.serve(*gateway_parts, keys=keys))

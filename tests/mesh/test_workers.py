@@ -133,6 +133,22 @@ async def test_a_peer_that_is_away_for_a_moment_costs_no_attempt(delivery: Mesh)
     assert row["attempts"] == 1
 
 
+async def test_a_job_s_call_is_made_once_a_try(delivery: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs have pauses of their own, and commands come again after them: the channel below adds no third layer."""
+    monkeypatch.setattr("svc_workers.job.AWAY_PAUSES_S", ())
+    monkeypatch.setattr("svc_workers.job.AWAY_RETRY_S", (3600.0, 3600.0))
+    delivery.peers.say("TakeOverSession", DependencyUnavailable(retry_after_s=0.01))
+    await delivery.put(
+        commands.TakeOverSession(session_id=uuid(), ticket_id=uuid()), "take_over_session", "take-over:once"
+    )
+
+    async def tried() -> object:
+        return await delivery.db.fetchval("select last_error from messaging.outbox")
+
+    await testing.eventually(tried)
+    assert len(delivery.peers.asked("TakeOverSession")) == 1
+
+
 async def test_what_can_never_work_is_dead_and_what_may_is_tried_again(delivery: Mesh) -> None:
     delivery.peers.say("CreateTicket", SessionNotFound(session_id="x"))
     ticket = ticketing_service_pb2.CreateTicketRequest(session_id=uuid(), request_id="ticket:3")

@@ -1,11 +1,12 @@
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
 
-from meshkit import call, testing
+from meshkit import call, channels, testing
 from meshkit.channels import open_channel, service_config
 from meshkit.server import Service
 from tests.unit.meshkit import echo
@@ -66,16 +67,54 @@ async def test_other_methods_and_other_failures_are_not_tried_again(keys: testin
     assert (once.calls, internal.calls) == (1, 1)
 
 
-async def test_the_budget_ends_retries_when_a_peer_is_down(keys: testing.Keys) -> None:
-    behaviour = Unavailable(10_000)
+CALLS = 200
+
+
+async def attempts(keys: testing.Keys, fails: Callable[[int], bool]) -> int:
+    """How many attempts the peer sees of CALLS calls, ten at a time, of which it refuses those that `fails` picks."""
+    seen = 0
+
+    async def behaviour(request: Any, context: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if fails(seen):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        return EchoReply(text="ok")
+
     service = Service(echo.add_echo_to_server, {"Unary": behaviour})
     async with (
         testing.serve(service, keys=keys) as served,
         served.channel(echo.SERVICE, role="agent") as channel,
     ):
-        stub, calls = EchoStub(channel), 60
-        await asyncio.gather(*(stub.Unary(EchoRequest()) for _ in range(calls)), return_exceptions=True)
-    assert behaviour.calls <= calls * 1.5
+        stub = EchoStub(channel)
+        for _ in range(CALLS // 10):
+            await asyncio.gather(*(stub.Unary(EchoRequest()) for _ in range(10)), return_exceptions=True)
+    return seen
+
+
+@pytest.mark.parametrize("fails", [lambda _: True, lambda attempt: attempt % 2 == 0], ids=["always", "every second"])
+async def test_the_budget_keeps_retries_from_adding_to_an_outage(
+    keys: testing.Keys, fails: Callable[[int], bool]
+) -> None:
+    assert CALLS <= await attempts(keys, fails) <= 1.2 * CALLS
+
+
+async def test_without_the_budget_they_would(keys: testing.Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "_RETRY", {**channels._RETRY, "initialBackoff": "0.01s"})
+    monkeypatch.setattr(channels, "_THROTTLING", {"maxTokens": 1000, "tokenRatio": 1})
+    assert await attempts(keys, lambda _: True) > 2 * CALLS
+
+
+async def test_who_tries_again_elsewhere_calls_once(keys: testing.Keys) -> None:
+    behaviour = Unavailable(1)
+    service = Service(echo.add_echo_to_server, {"Unary": behaviour})
+    async with (
+        testing.serve(service, keys=keys) as served,
+        open_channel(served.target, echo.SERVICE, bearer=keys.token("agent"), retries=False) as channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await EchoStub(channel).Unary(EchoRequest())
+    assert behaviour.calls == 1
 
 
 async def test_a_call_carries_deadline_identity_and_trace_of_what_is_being_done(keys: testing.Keys) -> None:
