@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundline.evaluation.v1 import evaluation_pb2 as evaluation
 from groundline.evaluation.v1 import reason_code_pb2 as rc
+from groundline.orchestration.v1 import event_pb2 as orchestration_event
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
 
 if TYPE_CHECKING:
@@ -88,6 +89,23 @@ async def replay(mesh: Mesh, event: Any, policy: evaluation.Policy | None = None
         if verdict.decision == evaluation.DECISION_PASS and draft is not None:
             verdict = (await mesh.evaluation.Evaluate(request)).verdict
     return Replayed(event.event_id, event.session_id, question, turn.verdict, verdict)
+
+
+async def replay_all(mesh: Mesh, event: Any) -> list[Replayed]:
+    """Judges a turn's verdicts again by the policies that they were given by: the last one, and, where a language model
+    wrote a refused draft anew, before it the one on that."""
+    if not event.turn.HasField("refused_attempt"):
+        return [await replay(mesh, event)]
+    turn = orchestration_event.Turn()
+    turn.CopyFrom(event.turn)
+    turn.ClearField("second_opinion")
+    # Its draft, its verdict and its second opinion in the place of the last one's.
+    turn.draft.CopyFrom(turn.refused_attempt.draft)
+    turn.verdict.CopyFrom(turn.refused_attempt.verdict)
+    if turn.refused_attempt.HasField("second_opinion"):
+        turn.second_opinion.CopyFrom(turn.refused_attempt.second_opinion)
+    first = orchestration_event.Event(event_id=event.event_id, session_id=event.session_id, turn=turn)
+    return [await replay(mesh, first), await replay(mesh, event)]
 
 
 async def turns(mesh: Mesh, since: datetime | None, limit: int) -> AsyncIterator[Any]:

@@ -66,7 +66,8 @@ async def _measure(options: argparse.Namespace) -> dict[str, Any]:
     if not options.only:
         found["samples"] = await _measure_samples(REPOSITORY / "samples")
         if (options.sets / CONFLICTS).is_dir():
-            found["conflicts"] = plain(conflicts.measure(options.sets / CONFLICTS))
+            texts = [each.evidence.text for each in conflicts.pages(REPOSITORY / "samples" / "knowledge")]
+            found["conflicts"] = plain(conflicts.measure(options.sets / CONFLICTS, texts))
         else:
             _say(f"SKIPPED {CONFLICTS}: {options.sets / CONFLICTS} is not there")
             found["skipped"].append(CONFLICTS)

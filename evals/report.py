@@ -254,6 +254,14 @@ def _conflicts(found: Object | None) -> Iterator[Block]:
     yield Text(
         f"{found['false_alarms']} false alarms in {found['pairs']} pairs that agree. Seen of mined pairs: {seen}."
     )
+    yield Table(
+        "Copies of sentences, changed in what they say or, where that is harmless, only in how: seen as conflicts",
+        ("change", "copies", "seen", "by policies before 2026-11-25.2"),
+        [
+            [kind, str(row["copies"]), figure(row["share"]), figure(found["made_before"][kind]["share"])]
+            for kind, row in found["made"].items()
+        ],
+    )
 
 
 def _comparison(found: Object, before: Object | None) -> Iterator[Block]:

@@ -30,7 +30,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence, heading or table row of a passage, and what it states. `header` gives a row its meaning."""
+    """A sentence, heading or table row of a passage, and what it states. `header` gives a row its meaning; `stated` is
+    False for headings and code, which state nothing."""
 
     start: int
     end: int
@@ -38,6 +39,7 @@ class Line:
     stems: frozenset[str]
     row: bool = False
     header: str = ""
+    stated: bool = True
 
     @property
     def statement(self) -> Statement:
@@ -104,7 +106,13 @@ class Passage:
                 header = written
             found.append(
                 Line(
-                    each.start, each.end, written, _stems(written), row and not each.block.header, header if row else ""
+                    each.start,
+                    each.end,
+                    written,
+                    _stems(written),
+                    row and not each.block.header,
+                    header if row else "",
+                    each.block.kind not in (BlockKind.CODE, BlockKind.HEADING),
                 )
             )
         return found

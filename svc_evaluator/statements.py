@@ -26,7 +26,8 @@ _SAME_SAID_OTHERWISE = frozenset(_BOUNDS_AND_VERBS.split())
 _MONTH_NAMES = """
     january february march april may june july august september october november december
 """
-_MONTHS = frozenset(_MONTH_NAMES.split())
+# "May" begins too many sentences that are about no month.
+MONTHS = frozenset(_MONTH_NAMES.split()) - {"may"}
 # Behind these words a number is a value ("firmware 2.10"), behind other capitalised words part of a name ("Lumen 2").
 _BEFORE_VALUES = """
     version release firmware build port chapter page step
@@ -61,7 +62,7 @@ def state(sentence: str) -> Statement:
     found = words(sentence)
     lower = [each.text.lower().replace("’", "'") for each in found]
     quantity_at = {each.start: each for each in quantities(sentence)}
-    named_numbers = _named_numbers(sentence, found, quantity_at)
+    in_names = named_numbers(sentence, found, quantity_at)
     content = frozenset(
         each.stem
         for each in found
@@ -70,12 +71,12 @@ def state(sentence: str) -> Statement:
     months = {each.text.lower() for each in found if _is_month(each)}
     return Statement(
         content=frozenset(stem for stem in content if stem not in _SAME_SAID_OTHERWISE and stem not in NEGATIONS),
-        names=_names(found, lower, named_numbers),
+        names=_names(found, lower, in_names),
         values=(
             *(
                 _value(quantity, found)
                 for start, quantity in quantity_at.items()
-                if start not in {each.start for each in named_numbers.values()}
+                if start not in {each.start for each in in_names.values()}
             ),
             *(Value(month, "month-name", "", "") for month in sorted(months)),
         ),
@@ -84,7 +85,7 @@ def state(sentence: str) -> Statement:
     )
 
 
-def _named_numbers(sentence: str, found: list[Word], quantity_at: Mapping[int, Quantity]) -> dict[int, Word]:
+def named_numbers(sentence: str, found: list[Word], quantity_at: Mapping[int, Quantity]) -> dict[int, Word]:
     """Numbers that are part of a name, by the index of the name's word: `Lumen 2`, `LAN 1`, `Wi-Fi 6`."""
     pairs = zip(enumerate(found), found[1:], strict=False)
     return {
@@ -138,8 +139,7 @@ def _tells(word: Word) -> bool:
 
 
 def _is_month(word: Word) -> bool:
-    # "May" begins too many sentences that are about no month.
-    return word.text.lower() in _MONTHS and word.text.lower() != "may"
+    return word.text.lower() in MONTHS
 
 
 _MARKUP = re.compile(r"[*_`#|]+")

@@ -33,7 +33,8 @@ def replay(
     edge: EdgeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge stored turns again, from their events alone, and compare bit for bit.
+    """Judge stored turns again, from their events alone, and compare bit for bit: the verdict, and where a language
+    model wrote a refused draft anew, also the one on that.
 
     \b
     Examples:
@@ -52,14 +53,13 @@ def replay(
             event = (await mesh.orchestration.GetEvent(pb.GetEventRequest(event_id=event_id))).event
             if not again.judged_by_the_gate(event):
                 raise CommandError(f"event {event_id} holds no verdict of the gate: there is nothing to judge again")
-            found = await again.replay(mesh, event)
-            return 1, [] if found.same else [found]
+            found = await again.replay_all(mesh, event)
+            return len(found), [each for each in found if not each.same]
         count, differing = 0, []
         async for event in again.turns(mesh, moment("--since", since), limit):
-            found = await again.replay(mesh, event)
-            count += 1
-            if not found.same:
-                differing.append(found)
+            found = await again.replay_all(mesh, event)
+            count += len(found)
+            differing += [each for each in found if not each.same]
         return count, differing
 
     count, differing = call(edge, "admin", work)

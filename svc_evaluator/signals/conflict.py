@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from groundline.evaluation.v1.evaluation_pb2 import ConflictPair
+from groundline.evaluation.v1.evaluation_pb2 import CONFLICT_READING_WORD_FOR_WORD, ConflictPair
 from meshkit.text.quantities import quantities
 from meshkit.text.versions import matches
 from meshkit.text.words import words
@@ -13,6 +13,7 @@ from svc_evaluator.case import Case, Line, Passage
 from svc_evaluator.signals.finding import Finding
 from svc_evaluator.statements import Statement, Value
 from svc_evaluator.versions import version_of
+from svc_evaluator.wording import contradict, wording
 
 # Passages looked at, and pairs told; a pack holds at most 64 of the former.
 _MOST_PASSAGES = 12
@@ -60,11 +61,12 @@ def conflict(case: Case) -> Finding:
 
 def conflicts(case: Case) -> list[Pair]:
     """The pairs that count, in the pack's order."""
+    word_for_word = case.policy.conflict_reading == CONFLICT_READING_WORD_FOR_WORD
     same_version = (
         pair
         for one, other in combinations(_candidates(case), 2)
         if _one_version(one, other)
-        for pair in disagreements(one, other)
+        for pair in disagreements(one, other, word_for_word=word_for_word)
     )
     return list(_that_matter(case, same_version))[:_MOST_PAIRS]
 
@@ -84,7 +86,9 @@ def _version_disagreements(case: Case, one: Passage, other: Passage) -> Iterator
     """As `disagreements`, but each page's own version counts for nothing: `Acme 2` and `Acme 3` are one name."""
     for line in one.lines:
         for other_line in other.lines:
-            if disagree(_without_version(case, one, line), _without_version(case, other, other_line)):
+            ours, theirs = _without_version(case, one, line), _without_version(case, other, other_line)
+            # Pages of two versions are mostly copies: word for word they would differ in every number that changed.
+            if disagree(ours, theirs, word_for_word=False):
                 yield Pair(one, line, other, other_line)
 
 
@@ -96,18 +100,49 @@ def _without_version(case: Case, passage: Passage, line: Line) -> Line:
     return replace(line, text=own.sub(r"\1", line.text))
 
 
-def disagreements(one: Passage, other: Passage) -> Iterator[Pair]:
+def disagreements(one: Passage, other: Passage, *, word_for_word: bool = True) -> Iterator[Pair]:
     """The lines of two passages of different documents that state different things about the same."""
     if one.evidence.doc_id == other.evidence.doc_id:
         return
+    # Whoever says both means no contradiction: "up to 3.2.11 this, from 3.2.12 that".
+    both = _in_both(one, other) if word_for_word else frozenset()
     for line in one.lines:
         for other_line in other.lines:
-            if disagree(line, other_line):
-                yield Pair(one, line, other, other_line)
+            if both and not both.isdisjoint((_plain(line), _plain(other_line))):
+                continue
+            if word_for_word and not (line.stated and other_line.stated):
+                continue
+            if not disagree(line, other_line, word_for_word=word_for_word):
+                continue
+            if word_for_word and _each_of_its_own(one, line, other, other_line):
+                continue
+            yield Pair(one, line, other, other_line)
 
 
-def disagree(line: Line, other: Line) -> bool:
-    """Whether two lines say the same but for a number, version, date or denial."""
+def _each_of_its_own(one: Passage, line: Line, other: Passage, other_line: Line) -> bool:
+    """Whether the numbers that tell the lines apart are what their pages are about, by title and headings: "upgrading
+    from 3.3 to 3.4" on the page of that name contradicts no page about 3.5."""
+    ours, theirs = ({each.number for each in each_line.statement.values} for each_line in (line, other_line))
+    if ours == theirs:
+        return False
+    return ours - theirs <= _numbers(one.context) and theirs - ours <= _numbers(other.context)
+
+
+def _numbers(context: str) -> frozenset[str]:
+    return frozenset(each.value for each in quantities(context))
+
+
+def _in_both(one: Passage, other: Passage) -> frozenset[str]:
+    return frozenset(map(_plain, one.lines)) & frozenset(map(_plain, other.lines))
+
+
+def _plain(line: Line) -> str:
+    return " ".join(line.text.split()).casefold()
+
+
+def disagree(line: Line, other: Line, *, word_for_word: bool = True) -> bool:
+    """Whether two lines say the same but for a number, version, date or denial. `word_for_word`: where nothing but that
+    tells them apart, `contradict` decides, whatever it counts."""
     if line.row or other.row:
         return line.row and other.row and _rows_disagree(line, other)
     one, two = line.statement, other.statement
@@ -118,6 +153,8 @@ def disagree(line: Line, other: Line) -> bool:
     if shared + len(one.names & two.names) < _LEAST_SHARED_WITH_NAMES:
         # "The check takes 3 days": of what, stands elsewhere on each page.
         return False
+    if word_for_word and wording(line.text).words == wording(other.text).words:
+        return contradict(wording(line.text), wording(other.text))
     alike = shared / all_words
     if one.negated != two.negated:
         return alike >= _LEAST_ALIKE_DENIED and not (one.conditional or two.conditional) and one.values == two.values

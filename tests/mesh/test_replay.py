@@ -1,21 +1,30 @@
 """A verdict can be judged again from its event alone: bit for bit, and by another policy."""
 
 import json
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import asyncpg
 import grpc
 import pytest
 from google.protobuf import json_format
 
+import svc_evaluator.wiring
 from cli import replaying
 from cli.asking import ask, open_session
 from cli.mesh import Mesh
 from groundline.evaluation.v1 import evaluation_pb2 as evaluation
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
+from groundline.retrieval.v1 import evidence_pb2, retrieval_pb2
+from meshkit import testing
 from meshkit.errors import from_rpc_error
 from svc_evaluator.policy_files import SHIPPED
+from svc_evaluator.settings import EvaluatorSettings
 
+from ..models.scripted_server import ScriptedServer, answer
 from ..stack import Live
+from ..unit.evaluator.cases import QUESTION, evidence, pack
+from .whole_desk import open_whole_desk
 
 QUESTIONS = (
     "My Lumen 3 was in storage for 8 months and now the console says E-4012",
@@ -23,6 +32,7 @@ QUESTIONS = (
     "How many Nodes can one Lumen 3 gateway manage?",
     "Which satellites does the Lumen 3 orbit with?",
 )
+WIDGETS = "An Acme 3 can hold up to 40 widgets."
 
 
 async def _asked(live: Live) -> set[str]:
@@ -107,6 +117,50 @@ async def test_a_policy_that_the_gate_can_not_go_by_is_refused(live: Live) -> No
         refused = from_rpc_error(caught.value)
         assert refused.reason == "INVALID_REQUEST"
         assert any("no_such_signal" in each.description for each in refused.violations)
+
+
+async def test_the_verdict_on_a_draft_that_was_written_anew_is_judged_again_too(
+    database_url: str, keys: testing.Keys, tmp_path: Path
+) -> None:
+    said = [
+        {"text": f"An Acme 3 can hold up to {count} widgets.", "citations": [{"passage": "P1", "quote": WIDGETS}]}
+        for count in (60, 40)
+    ]
+    replies = iter(answer(json.dumps({"claims": [each]})) for each in said)
+    async with AsyncExitStack() as stack:
+        model = await stack.enter_async_context(ScriptedServer())
+        model.respond = lambda _: next(replies)
+        settings = {"chat_base_url": model.base_url, "chat_api_key": "sk-never-shown", "chat_model": "scripted-model"}
+        desk = await stack.enter_async_context(
+            open_whole_desk(database_url, keys, tmp_path, orchestrator_settings=settings)
+        )
+
+        async def search(request: retrieval_pb2.SearchEvidenceRequest) -> evidence_pb2.EvidencePack:
+            return pack(evidence(), question=request.query)
+
+        desk.talk.script.search = search
+        customer = await desk.talk.open()
+        await customer.says(QUESTION)
+
+        async def answered() -> bool:
+            return len(await customer.chain()) == 2
+
+        await testing.eventually(answered, timeout_s=30)
+        orchestrator = await desk.talk.mesh()
+        listed = await orchestrator.ListTurns(orchestration.ListTurnsRequest())
+        # Another evaluator, which was never asked about it.
+        parts = await svc_evaluator.wiring.wire(stack, EvaluatorSettings())
+        evaluator = await stack.enter_async_context(testing.serve(*parts, keys=keys))
+        async with Mesh(evaluator.target, keys.token("admin")) as mesh:
+            (event,) = listed.events
+            first, last = await replaying.replay_all(mesh, event)
+            assert [replaying.outcome(each.stored) for each in (first, last)] == ["UNSUPPORTED_CLAIM", "PASS"]
+            assert first.same
+            assert last.same
+            event.turn.refused_attempt.draft.claims[0].text = WIDGETS
+            first, last = await replaying.replay_all(mesh, event)
+            assert not first.same
+            assert last.same
 
 
 async def test_an_event_that_is_not_there_is_said(live: Live) -> None:

@@ -105,6 +105,32 @@ CLARIFICATION_KIND_VERSION: ClarificationKind.ValueType  # 2
 """Which of several versions of a product it is about, for which the sources state different things."""
 Global___ClarificationKind: _TypeAlias = ClarificationKind  # noqa: Y015
 
+class _ConflictReading:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConflictReadingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConflictReading.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONFLICT_READING_UNSPECIFIED: _ConflictReading.ValueType  # 0
+    """By what each states: its subject words, names, and numbers with what they count."""
+    CONFLICT_READING_WORD_FOR_WORD: _ConflictReading.ValueType  # 1
+    """So, and also word for word: sentences that differ in nothing but numbers, or in one denial, contradict each other.
+    Sentences that one of the two sources both has do not.
+    """
+
+class ConflictReading(_ConflictReading, metaclass=_ConflictReadingEnumTypeWrapper):
+    """How sentences are compared for conflicts. A policy that was written before there was a choice keeps the first way, so
+    that its verdicts come out the same again.
+    """
+
+CONFLICT_READING_UNSPECIFIED: ConflictReading.ValueType  # 0
+"""By what each states: its subject words, names, and numbers with what they count."""
+CONFLICT_READING_WORD_FOR_WORD: ConflictReading.ValueType  # 1
+"""So, and also word for word: sentences that differ in nothing but numbers, or in one denial, contradict each other.
+Sentences that one of the two sources both has do not.
+"""
+Global___ConflictReading: _TypeAlias = ConflictReading  # noqa: Y015
+
 @_typing.final
 class Citation(_message.Message):
     """A span of evidence that backs a claim."""
@@ -737,6 +763,7 @@ class Policy(_message.Message):
     STALE_AFTER_DAYS_FIELD_NUMBER: _builtins.int
     KNOWLEDGE_BASE_FIELD_NUMBER: _builtins.int
     CLARIFICATION_FIELD_NUMBER: _builtins.int
+    CONFLICT_READING_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Its version: a date and a name, never reused."""
     description: _builtins.str
@@ -749,6 +776,8 @@ class Policy(_message.Message):
     """The knowledge base that it is for: of several, the greatest version is in force there. Empty means all that have no
     policy of their own. What a policy is for does not keep it from judging a pack that names it by version.
     """
+    conflict_reading: Global___ConflictReading.ValueType
+    """How sentences of two sources are compared for conflicts."""
     @_builtins.property
     def thresholds(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalThreshold]:
         """The signals' thresholds."""
@@ -772,10 +801,11 @@ class Policy(_message.Message):
         stale_after_days: _builtins.int = ...,
         knowledge_base: _builtins.str = ...,
         clarification: Global___ClarificationRules | None = ...,
+        conflict_reading: Global___ConflictReading.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clarification", b"clarification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clarification", b"clarification", "description", b"description", "intercept", b"intercept", "knowledge_base", b"knowledge_base", "stale_after_days", b"stale_after_days", "thresholds", b"thresholds", "topics", b"topics", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clarification", b"clarification", "conflict_reading", b"conflict_reading", "description", b"description", "intercept", b"intercept", "knowledge_base", b"knowledge_base", "stale_after_days", b"stale_after_days", "thresholds", b"thresholds", "topics", b"topics", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
