@@ -19,7 +19,9 @@ def blocks(found: Object, before: Object | None = None) -> list[Block]:
     said: list[Block] = [*_method(found), *_samples(found.get("samples"))]
     sets = [each for each in found["sets"] if each["n"]["judged_queries"]]
     said += [*_retrieval(sets), *_gate([each for each in found["sets"] if "gate" in each])]
+    said += _confidence([each for each in found["sets"] if "confidence" in each])
     said += [*_claims([each for each in found["sets"] if each.get("grounding")]), *_conflicts(found.get("conflicts"))]
+    said += _test_half([each["test"] for each in found["sets"] if "test" in each])
     said += _comparison(found, before)
     if found["skipped"]:
         said.append(Text("Skipped, for their folders are not there: " + ", ".join(found["skipped"]), important=True))
@@ -99,18 +101,7 @@ def _retrieval(sets: Sequence[Object]) -> Iterator[Block]:
     if not sets:
         return
     yield Heading("Retrieval")
-    rows = []
-    for each in sets:
-        legs = each["legs_ndcg_at_10"]
-        goal = GOALS.get(each["set"])
-        intervals = [with_interval(each, key) for key in RETRIEVAL]
-        legs_said = [number(legs.get(leg)) for leg in ("lexical", "vector")]
-        rows.append([each["set"], str(each["n"]["judged_queries"]), *intervals, *legs_said, number(goal)])
-    yield Table(
-        "Ranking of pages, with 95% intervals",
-        ("set", "n", "nDCG@10", "hit@1", "hit@5", "recall@20", "words alone", "meaning alone", "goal"),
-        rows,
-    )
+    yield _ranking_table(sets)
     below = [each["set"] for each in sets if each["ndcg_at_10"] < max(each["legs_ndcg_at_10"].values())]
     missed = [each["set"] for each in sets if each["ndcg_at_10"] < GOALS.get(each["set"], 0.0)]
     verdict = (
@@ -134,26 +125,26 @@ def _retrieval(sets: Sequence[Object]) -> Iterator[Block]:
     yield charts.dots("nDCG@10 by set", verdict, bars, 0.4)
 
 
+def _ranking_table(sets: Sequence[Object]) -> Table:
+    rows = []
+    for each in sets:
+        legs = each["legs_ndcg_at_10"]
+        goal = GOALS.get(each["set"])
+        intervals = [with_interval(each, key) for key in RETRIEVAL]
+        legs_said = [number(legs.get(leg)) for leg in ("lexical", "vector")]
+        rows.append([each["set"], str(each["n"]["judged_queries"]), *intervals, *legs_said, number(goal)])
+    return Table(
+        "Ranking of pages, with 95% intervals",
+        ("set", "n", "nDCG@10", "hit@1", "hit@5", "recall@20", "words alone", "meaning alone", "goal"),
+        rows,
+    )
+
+
 def _gate(sets: Sequence[Object]) -> Iterator[Block]:
     if not sets:
         return
     yield Heading("The gate on public questions")
-    yield Table(
-        "Refusing, and what was answered",
-        ("set", "answerable / not", "AUROC", "refusal precision", "refusal recall", "over-refusal", "answered",
-         "though unanswerable", "from another page"),
-        [
-            [
-                each["set"],
-                f"{each['n']['answerable']} / {each['n']['unanswerable']}",
-                *(with_interval(each, key) for key in ("auroc", "refusal_precision", "refusal_recall")),
-                _gate_figure(each, "over_refusal"),
-                *(str(each["gate"][name]) for name in
-                  ("answered", "answered_though_unanswerable", "answered_from_another_page")),
-            ]
-            for each in sets
-        ],
-    )  # fmt: skip
+    yield _gate_table(sets)
     yield Table(
         "By reason: which share of its refusals was right, and which share of all that must be refused it took. "
         "The sets don't say which reason would be the right one; samples/ does",
@@ -201,6 +192,68 @@ def _gate(sets: Sequence[Object]) -> Iterator[Block]:
         )
 
 
+def _gate_table(sets: Sequence[Object]) -> Table:
+    return Table(
+        "Refusing, and what was answered",
+        ("set", "answerable / not", "AUROC", "refusal precision", "refusal recall", "over-refusal", "answered",
+         "though unanswerable", "from another page"),
+        [
+            [
+                each["set"],
+                f"{each['n']['answerable']} / {each['n']['unanswerable']}",
+                *(with_interval(each, key) for key in ("auroc", "refusal_precision", "refusal_recall")),
+                _gate_figure(each, "over_refusal"),
+                *(str(each["gate"][name]) for name in
+                  ("answered", "answered_though_unanswerable", "answered_from_another_page")),
+            ]
+            for each in sets
+        ],
+    )  # fmt: skip
+
+
+def _confidence(sets: Sequence[Object]) -> Iterator[Block]:
+    if not sets:
+        return
+    yield Heading("The gate's confidence, before a draft")
+    yield _confidence_table(sets)
+
+
+def _confidence_table(sets: Sequence[Object]) -> Table:
+    return Table(
+        "An answerable question is judged with its page found, and as if its pages were not there; the others are near "
+        "misses",
+        ("set", "AUROC, page removed", "AUROC, near misses", "ECE, 5 bins", "wrong of the surest 10 / 30 / 50 % / all",
+         "let through: present", "removed", "near misses"),
+        [
+            [
+                each["set"],
+                *(figure(each["confidence"][name]) for name in ("auroc_removed", "auroc_near")),
+                number(each["confidence"]["ece"]),
+                " / ".join(f"{value:.2f}" for value in each["confidence"]["wrong_among_surest"].values()),
+                *(figure(each["confidence"]["passed"][kind]) for kind in ("present", "removed", "near")),
+            ]
+            for each in sets
+        ],
+    )  # fmt: skip
+
+
+def _test_half(sets: Sequence[Object]) -> Iterator[Block]:
+    """Where both halves were asked: what of it is of questions that nothing was tuned on."""
+    if not sets:
+        return
+    yield Heading("The half test alone")
+    judged = [each for each in sets if each["n"]["judged_queries"]]
+    if judged:
+        yield _ranking_table(judged)
+    gated = [each for each in sets if "gate" in each]
+    if gated:
+        yield _gate_table(gated)
+        yield _confidence_table(gated)
+    claims = [each for each in sets if each.get("grounding")]
+    if claims:
+        yield _claims_table(claims)
+
+
 def _at(each: Object, index: int) -> float:
     return float(each["gate"]["risk_coverage"][index][1])
 
@@ -214,6 +267,19 @@ def _claims(sets: Sequence[Object]) -> Iterator[Block]:
     if not sets:
         return
     yield Heading("Grounding of claims")
+    yield _claims_table(sets)
+    yield charts.lines(
+        "ROC of a claim's support",
+        "; ".join(f"{each['set']}: area {number(each['grounding']['auroc']['value'])}" for each in sets)
+        + ". On the dotted diagonal it would be chance.",
+        [Series(each["set"], each["grounding"]["roc"]) for each in sets if each["grounding"].get("roc")],
+        "unsupported claims that pass",
+        "supported claims that pass",
+        even="up",
+    )
+
+
+def _claims_table(sets: Sequence[Object]) -> Table:
     rows = []
     for each in sets:
         one = each["grounding"]
@@ -228,21 +294,12 @@ def _claims(sets: Sequence[Object]) -> Iterator[Block]:
                 f"{figure(tuned['balanced_accuracy'])} at {tuned['threshold']:.2f}" if tuned else "–",
             ]
         )
-    yield Table(
+    return Table(
         "Sentences that their evidence supports, told from those that it does not",
         ("set", "claims", "AUROC", "balanced accuracy as shipped", "passes though unsupported",
          "balanced accuracy, threshold from dev"),
         rows,
     )  # fmt: skip
-    yield charts.lines(
-        "ROC of a claim's support",
-        "; ".join(f"{each['set']}: area {number(each['grounding']['auroc']['value'])}" for each in sets)
-        + ". On the dotted diagonal it would be chance.",
-        [Series(each["set"], each["grounding"]["roc"]) for each in sets if each["grounding"].get("roc")],
-        "unsupported claims that pass",
-        "supported claims that pass",
-        even="up",
-    )
 
 
 def _conflicts(found: Object | None) -> Iterator[Block]:

@@ -48,8 +48,12 @@ def summary(measured: Measured) -> dict[str, Any]:
             "reliability": plain(measured.refusal.reliability()),
             "risk_coverage": [[_number(one), _number(two)] for one, two in measured.refusal.risk_coverage()],
         }
+    if measured.confidence.cases:
+        found["confidence"] = plain(measured.confidence.figures())
     if grounding is not None:
         found["grounding"] = plain(grounding)
+    if measured.test is not None:
+        found["test"] = summary(measured.test)
     if measured.eval_set.remarks:
         found["remarks"] = list(measured.eval_set.remarks)
     found["config"] = {**measured.config_ids, "seed": SEED}

@@ -54,7 +54,7 @@ class Turns:
         self._desk = desk
         self._answerer = answerer or ExtractiveAnswerer(desk.embedder)
         self.policy = Policies.from_folders(SHIPPED, in_force=policy_version).get()
-        self._evidence_count = int(OrchestratorSettings.model_fields["evidence_count"].default)
+        self.evidence_count = int(OrchestratorSettings.model_fields["evidence_count"].default)
 
     @property
     def config_ids(self) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Turns:
             Retrieval(
                 cast(retrieval_pb2_grpc.RetrievalServiceStub, peers),
                 timeout_s=_PATIENCE_S,
-                evidence_count=self._evidence_count,
+                evidence_count=self.evidence_count,
             ),
             Gate(cast(evaluation_pb2_grpc.EvaluationServiceStub, peers), timeout_s=_PATIENCE_S),
             self._answerer,

@@ -34,6 +34,13 @@ def measured(ndcg: float, width: float = 0.02) -> dict[str, Any]:
         "ci95": {**dict.fromkeys(names, interval), "over_refusal": [0.05, 0.15]},
         "legs_ndcg_at_10": {"lexical": 0.7, "vector": 0.6},
         "gate": gate,
+        "confidence": {
+            "auroc_removed": figure,
+            "auroc_near": figure,
+            "ece": 0.123,
+            "wrong_among_surest": {"10": 0.0, "100": 0.456},
+            "passed": dict.fromkeys(("present", "removed", "near"), figure),
+        },
         "grounding": {
             "claims": 4,
             "auroc": figure,
