@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from uuid import UUID
 
-from google.protobuf import json_format
-
 from meshkit.amqp.envelope import seal
 from meshkit.amqp.publisher import NotPublished, Publisher
 from meshkit.amqp.topology import Topology
 from meshkit.outbox import rows
 from meshkit.outbox.handling import Dead, MessageClass
 from meshkit.outbox.road import Carried, Forwarded, Undelivered
-from meshkit.outbox.rows import Claimed
+from meshkit.outbox.rows import Claimed, payload
 from meshkit.postgres import Connection, Database
 
 # How often the table is asked, at most, what became of the commands that are under way.
@@ -36,11 +34,10 @@ class AmqpRoad:
 
     async def carry(self, claimed: Claimed, *, max_attempts: int) -> Carried:
         """Forwarded once the broker has confirmed the message, Undelivered if it hasn't."""
-        command = self._commands[claimed.type]()
         try:
-            json_format.Parse(claimed.payload_json, command, ignore_unknown_fields=True)
-        except json_format.ParseError:
-            return Dead(f"the payload is not a {command.DESCRIPTOR.full_name}")
+            command = payload(claimed, self._commands[claimed.type])
+        except ValueError as exc:
+            return Dead(str(exc))
         message = seal(
             claimed, command.SerializeToString(), attempt=claimed.attempts + 1, publication=claimed.lease_token
         )

@@ -14,35 +14,35 @@ returning outbox_id
 -- A later attempt's lease is longer, by chance: what died together with its worker is not to come back together, or the
 -- one that kills workers takes the attempts of all others along.
 -- An array of ids and not a join: of how many rows a limit that is a parameter lets through, the planner thinks too much,
--- and reads the whole table for them.
-update messaging.outbox o
+-- and reads the whole table for them. The parameters' own selects keep it from planning anew for each claim.
+update messaging.outbox claimed
 set lease_token = gen_random_uuid(),
-    lease_expires_at = now() + make_interval(secs => $3::float8 + $4::int * random() * least(4 ^ o.attempts - 1, 30)),
-    attempts = o.attempts + $4::int
-where o.outbox_id = any (array(
+    lease_expires_at = now() + make_interval(secs => $3::float8 + $4::int * random() * least(4 ^ claimed.attempts - 1, 30)),
+    attempts = claimed.attempts + $4::int
+where claimed.outbox_id = any (array(
     select found.outbox_id
-    from unnest($1::text[], $2::int[]) as wanted (type, free)
+    from unnest((select $1::text[]), (select $2::int[])) as wanted (type, free)
     cross join lateral (
-        select due.outbox_id
-        from messaging.outbox due
-        where due.status = 'pending'
-          and not due.parked
-          and due.type = wanted.type
-          and due.next_attempt_at <= now()
-          and (due.lease_expires_at is null or due.lease_expires_at <= now())
+        select o.outbox_id
+        from messaging.outbox o
+        where o.status = 'pending'
+          and not o.parked
+          and o.type = wanted.type
+          and o.next_attempt_at <= now()
+          and (o.lease_expires_at is null or o.lease_expires_at <= now())
           and not exists (
               select from messaging.outbox earlier
-              where earlier.ordering_key = due.ordering_key
+              where earlier.ordering_key = o.ordering_key
                 and earlier.status = 'pending'
-                and earlier.outbox_id < due.outbox_id
+                and earlier.outbox_id < o.outbox_id
           )
-        order by due.next_attempt_at, due.outbox_id
+        order by o.next_attempt_at, o.outbox_id
         limit wanted.free
         for update skip locked
     ) found
 ))
-returning o.outbox_id, o.type, o.payload_json::text as payload_json, o.idempotency_key as key, o.ordering_key,
-    o.attempts, o.lease_token, coalesce(o.trace_context, '') as traceparent
+returning claimed.outbox_id, claimed.type, claimed.payload_json::text as payload_json, claimed.idempotency_key as key,
+    claimed.ordering_key, claimed.attempts, claimed.lease_token, coalesce(claimed.trace_context, '') as traceparent
 
 -- take_delivered --
 -- Leases commands that a broker delivered, where the lease is free or is that of the message's own publication.

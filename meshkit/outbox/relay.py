@@ -75,7 +75,18 @@ class Relay:
         self._rng = rng or random.Random()
         self._limits = dict(places or {handler.type: handler.concurrency for handler in handlers})
         self._completing = Completing(database)
+        # Looking a label up costs as much as counting.
+        self._seconds = {type: SECONDS.labels(type) for type in self._limits}
+        self._attempts = {
+            (type, outcome): ATTEMPTS.labels(type, outcome.__name__.lower())
+            for type in self._limits
+            for outcome in (Done, Retry, Dead, Forwarded, Undelivered)
+        }
         self._running: dict[Claimed, asyncio.Task[None]] = {}
+        # Those of them whose handlers have ended: they have no place any more, and are only still to be recorded.
+        self._handled: set[Claimed] = set()
+        self._taken: Counter[str] = Counter()
+        self._recording: Counter[str] = Counter()
         # The types of which the last claim brought something.
         self._busy: set[str] = set()
         self._look = asyncio.Event()
@@ -95,6 +106,7 @@ class Relay:
                 for each in claimed:
                     task = asyncio.create_task(self._attempt(each))
                     self._running[each] = task
+                    self._taken[each.type] += 1
                     task.add_done_callback(lambda _, each=each: self._ended(each))  # type: ignore[misc]
                 if not claimed:
                     await self._wait()
@@ -117,15 +129,17 @@ class Relay:
             await asyncio.sleep(self._pace.measure_interval_s)
 
     async def _claim(self) -> list[Claimed]:
-        free = dict(self._limits)
-        for each in self._running:
-            free[each.type] -= 1
-        if not any(count > 0 for count in free.values()):
+        free = {type: count for type in self._limits if (count := self._free(type)) > 0}
+        if not free:
             return []
-        # Half of the places at a time: while one half is marked done, the other is claimed and handled.
-        most = {type: min(count, (self._limits[type] + 1) // 2) for type, count in free.items()}
-        claimed = await self._source.claim(most, lease_s=self._pace.lease_s)
+        claimed = await self._source.claim(free, lease_s=self._pace.lease_s)
         return sorted(claimed, key=lambda each: each.outbox_id)
+
+    def _free(self, type: str) -> int:
+        """Places without a handler. While commands are marked done, others are claimed and handled; but no more than as
+        many again, for a database that marks slowly must not be asked for ever more."""
+        limit = self._limits[type]
+        return min(limit - self._taken[type], 2 * limit - self._taken[type] - self._recording[type])
 
     async def _depths(self) -> list[rows.Depth]:
         async with self._db.connection() as conn:
@@ -155,10 +169,7 @@ class Relay:
         GATHER_S. One command at a time is claimed at once; of thousands, many at a time."""
         try:
             async with asyncio.timeout(GATHER_S):
-                while self._running:
-                    taken = Counter(each.type for each in self._running)
-                    if any(taken[type] * 2 <= limit for type, limit in self._limits.items() if type in self._busy):
-                        return
+                while self._running and not any(self._free(type) * 2 >= self._limits[type] for type in self._busy):
                     self._look.clear()
                     await self._look.wait()
         except TimeoutError:
@@ -168,6 +179,7 @@ class Relay:
         recorded: Carried | None = None
         try:
             outcome = await self._carry(claimed)
+            self._leave_place(claimed)
             if await self._settle(claimed, outcome):
                 recorded = outcome
         finally:
@@ -183,15 +195,15 @@ class Relay:
         outcome = await self._road.carry(claimed, max_attempts=self._pace.max_attempts)
         if failpoints.ON:
             await failpoints.reach("relay.command.handled")
-        if not isinstance(outcome, Forwarded | Undelivered):
-            SECONDS.labels(claimed.type).observe(time.monotonic() - started)
+        if not isinstance(outcome, (Forwarded, Undelivered)):
+            self._seconds[claimed.type].observe(time.monotonic() - started)
         last = claimed.attempts >= self._pace.max_attempts
         if last and isinstance(outcome, Retry) and self._counts(claimed, outcome):
             return Dead(outcome.error)
         return outcome
 
     async def _settle(self, claimed: Claimed, outcome: Carried) -> bool:
-        ATTEMPTS.labels(claimed.type, type(outcome).__name__.lower()).inc()
+        self._attempts[claimed.type, type(outcome)].inc()
         if isinstance(outcome, Forwarded):
             return True
         fields = {"type": claimed.type, "outbox_id": str(claimed.outbox_id), "attempt": claimed.attempts}
@@ -250,8 +262,19 @@ class Relay:
                     log.warning("lease_lost", type=each.type, outbox_id=str(each.outbox_id))
                     task.cancel()
 
+    def _leave_place(self, claimed: Claimed) -> None:
+        self._handled.add(claimed)
+        self._taken[claimed.type] -= 1
+        self._recording[claimed.type] += 1
+        self._look.set()
+
     def _ended(self, claimed: Claimed) -> None:
         task = self._running.pop(claimed, None)
+        if claimed in self._handled:
+            self._handled.remove(claimed)
+            self._recording[claimed.type] -= 1
+        else:
+            self._taken[claimed.type] -= 1
         if task is not None and not task.cancelled() and task.exception() is not None:
             log.error("attempt_crashed", type=claimed.type, exc_info=task.exception())
         self._look.set()

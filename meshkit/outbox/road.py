@@ -1,21 +1,19 @@
 """The road that a claimed command takes to its handler."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import grpc
-from google.protobuf import json_format
-from google.protobuf.message import DecodeError
 
 from groundline.options.v1 import access_pb2
 from meshkit import call
 from meshkit.errors import DomainError, from_rpc_error
 from meshkit.identity import Principal, groups_for
 from meshkit.outbox.handling import Attempt, Dead, Handler, Outcome, Retry
-from meshkit.outbox.rows import Claimed
+from meshkit.outbox.limit import Expired, TimeLimit
+from meshkit.outbox.rows import Claimed, payload
 from meshkit.telemetry import get_logger, new_traceparent
 
 log = get_logger(__name__)
@@ -49,19 +47,16 @@ class EmbeddedRoad:
 
     def __init__(self, handlers: Mapping[str, Handler[Any]], *, worker: str) -> None:
         self._handlers = handlers
+        self._limits = {type: TimeLimit(handler.timeout_s) for type, handler in handlers.items()}
         self._principal = Principal(access_pb2.ROLE_SERVICE, worker, groups_for(access_pb2.ROLE_SERVICE))
 
     async def carry(self, claimed: Claimed, *, max_attempts: int) -> Carried:
         """Parses the payload and runs the handler under its time limit, as an activity with the command's trace."""
         handler = self._handlers[claimed.type]
         try:
-            # Unknown fields come from a newer writer: what they say is optional by the contract's rules.
-            if claimed.body is not None:
-                command = handler.command.FromString(claimed.body)
-            else:
-                command = json_format.Parse(claimed.payload_json, handler.command(), ignore_unknown_fields=True)
-        except (json_format.ParseError, DecodeError):
-            return Dead(f"the payload is not a {handler.command.DESCRIPTOR.full_name}")
+            command = payload(claimed, handler.command)
+        except ValueError as exc:
+            return Dead(str(exc))
         attempt = Attempt(claimed.outbox_id, claimed.key, claimed.attempts, max_attempts)
         activity = call.Activity(
             request_id=str(claimed.outbox_id),
@@ -71,11 +66,10 @@ class EmbeddedRoad:
         )
         token = call.enter(activity)
         try:
-            async with asyncio.timeout(handler.timeout_s) as limit:
-                return await handler.handle(command, attempt)
+            return await self._limits[claimed.type].run(handler.handle(command, attempt))
+        except Expired:
+            return Retry(f"timed out after {handler.timeout_s:g} s")
         except Exception as exc:
-            if isinstance(exc, TimeoutError) and limit.expired():
-                return Retry(f"timed out after {handler.timeout_s:g} s")
             log.warning("attempt_failed", type=claimed.type, attempt=claimed.attempts, error=explain(exc), exc_info=exc)
             return Retry(explain(exc))
         finally:

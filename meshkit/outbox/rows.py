@@ -1,7 +1,9 @@
 """The table messaging.outbox. Every function takes a connection, so that the caller owns the transaction."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from google.protobuf import json_format
@@ -15,10 +17,14 @@ _queries = load_queries("meshkit.outbox", "outbox.sql")
 
 MAX_ERROR_CHARS = 1000
 
+M = TypeVar("M", bound=Message)
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A command under lease. Only the holder of `lease_token` can change its row. `attempts` includes this one."""
+
+class Claimed(NamedTuple):
+    """A command under lease. Only the holder of `lease_token` can change its row. `attempts` includes this one.
+
+    Its fields are the columns that a claim returns, in their order.
+    """
 
     outbox_id: UUID
     type: str
@@ -30,6 +36,20 @@ class Claimed:
     traceparent: str
     body: bytes | None = None
     """The payload as binary protobuf, where a broker delivered it; then there is no `payload_json`."""
+
+
+def payload(claimed: Claimed, command: type[M]) -> M:
+    """What the command says. Raises ValueError if that is no `command`.
+
+    Unknown fields come from a newer writer: what they say is optional by the contract's rules.
+    """
+    try:
+        if claimed.body is not None:
+            return command.FromString(claimed.body)
+        # As json_format.Parse does; but what was jsonb has no key twice, and need not be searched for one.
+        return json_format.ParseDict(json.loads(claimed.payload_json), command(), ignore_unknown_fields=True)
+    except Exception as exc:
+        raise ValueError(f"the payload is not a {command.DESCRIPTOR.full_name}") from exc
 
 
 async def put(
@@ -57,7 +77,7 @@ async def claim(conn: Connection, free: Mapping[str, int], *, lease_s: float, co
     if not wanted:
         return []
     rows = await conn.fetch(_queries.claim_outbox, list(wanted), list(wanted.values()), lease_s, int(counts))
-    return [Claimed(**row) for row in rows]
+    return [Claimed(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,4 @@
 import uuid
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -46,7 +45,7 @@ def test_what_is_not_ours_is_not_opened(changes: dict[str, Any]) -> None:
 
 
 def test_an_attempt_that_was_left_lying_makes_the_next_one_suspect() -> None:
-    again = replace(CLAIMED, attempts=1)
+    again = CLAIMED._replace(attempts=1)
     assert is_suspect(delivered(seal(again, b"", attempt=2, publication=CLAIMED.lease_token)))
     assert is_suspect(delivered(seal(CLAIMED, b"", attempt=1, publication=None), redelivered=True))
     # One that failed in good order came by way of a delay.
