@@ -4,7 +4,6 @@ Every wish of the broker is checked against the row. A message for a command tha
 hands is dropped; one lost on its way is published again. So a duplicate, a late or a forged message changes nothing.
 """
 
-import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from meshkit.amqp.publisher import NotPublished, Publisher
 from meshkit.amqp.topology import Topology
 from meshkit.outbox import rows
 from meshkit.outbox.handling import Dead, Retry
+from meshkit.outbox.limit import Expired, TimeLimit
 from meshkit.outbox.road import Carried
 from meshkit.outbox.rows import Busy, Claimed, Delivered
 from meshkit.postgres import Connection, Database
@@ -57,7 +57,7 @@ class Intake:
         self._publisher = publisher
         self._prefetch = prefetch
         self._republish_after_s = republish_after_s
-        self._timeout_s = broker.operation_timeout_s
+        self._limit = TimeLimit(broker.operation_timeout_s)
         self._waiting: defaultdict[str, deque[_Delivery]] = defaultdict(deque)
         self._suspects: deque[_Delivery] = deque()
         self._taken: dict[UUID, _Delivery] = {}
@@ -109,6 +109,10 @@ class Intake:
         if claimed and failpoints.ON:
             await failpoints.reach("amqp.command.taken")
         return claimed
+
+    def at_most(self, type: str, free: int) -> int:
+        """As many as were delivered; suspects come one at a time and don't count."""
+        return min(free, len(self._waiting[type]))
 
     async def _take_suspects(self, left: Counter[str], lease_s: float) -> list[Claimed]:
         """One at a time, so that a command which kills its worker doesn't take the same neighbours along each time."""
@@ -228,8 +232,11 @@ class Intake:
 
     async def _answer(self, message: AbstractIncomingMessage, *, reject: bool = False) -> None:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await (message.reject(requeue=False) if reject else message.ack())
-        except BROKER_ERRORS as exc:
-            # It will be delivered again, and found to be settled.
+            channel, tag = message.channel, message.delivery_tag or 0
+            # Nobody waits until it has left the process: one that doesn't is delivered again, and found to be settled.
+            if reject:
+                await self._limit.run(channel.basic_reject(tag, requeue=False, wait=False))
+            else:
+                await self._limit.run(channel.basic_ack(tag, wait=False))
+        except (Expired, *BROKER_ERRORS) as exc:
             log.info("message_not_acknowledged", error=type(exc).__name__)

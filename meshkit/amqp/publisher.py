@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import aio_pika
-from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq import Channel
 
 from meshkit import failpoints
 from meshkit.amqp.link import BROKER_ERRORS, Broker, GiveUp, Link
 from meshkit.amqp.topology import Topology
+from meshkit.outbox.limit import Expired, TimeLimit
 from meshkit.telemetry import counter
 
 PUBLISHED = counter("groundline_amqp_published_total", "Publications, by what the broker said.", ["outcome"])
@@ -24,17 +27,16 @@ class Publisher:
 
     def __init__(self, broker: Broker, topology: Topology, *, name: str, opened: Callable[[], None]) -> None:
         """`opened` is told whenever publishing becomes possible."""
-        self._topology = topology
-        self._timeout_s = broker.operation_timeout_s
+        self._limit = TimeLimit(broker.operation_timeout_s)
         self._opened = opened
-        self._exchanges: dict[str, AbstractExchange] = {}
+        self._channel: Channel | None = None
         self._give_up: GiveUp = lambda: None
-        self._link = Link(broker, topology, f"{name} publisher", prepare=self._prepare, lost=self._exchanges.clear)
+        self._link = Link(broker, topology, f"{name} publisher", prepare=self._prepare, lost=self._lost)
 
     @property
     def is_open(self) -> bool:
         """Whether there is a connection to publish on."""
-        return bool(self._exchanges)
+        return self._channel is not None
 
     async def run(self) -> None:
         """Keeps the connection, until cancelled."""
@@ -54,19 +56,28 @@ class Publisher:
             await failpoints.reach("amqp.publish.confirmed")
 
     async def _publish(self, message: aio_pika.Message, exchange: str, routing_key: str) -> None:
-        target, give_up = self._exchanges.get(exchange), self._give_up
-        if target is None:
+        channel, give_up = self._channel, self._give_up
+        if channel is None:
             raise NotPublished("not connected")
+        # Not by an exchange's `publish`, in which each message waits until the one before has left the process. What
+        # may be under way is bounded by who publishes, and what counts is the broker's word.
+        sent = channel.basic_publish(
+            message.body,
+            exchange=exchange,
+            routing_key=routing_key,
+            properties=message.properties,
+            mandatory=True,
+            wait=False,
+        )
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await target.publish(message, routing_key, mandatory=True)
+            await self._limit.run(sent)
         except PublishError:
             # No queue took it: somebody removed one. A new connection declares what is missing.
             give_up()
             raise NotPublished("unroutable") from None
         except DeliveryError:
             raise NotPublished("refused") from None
-        except TimeoutError:
+        except Expired:
             give_up()
             raise NotPublished("not confirmed in time") from None
         except BROKER_ERRORS:
@@ -83,6 +94,9 @@ class Publisher:
         # A closed channel is as bad as a closed connection.
         channel.close_callbacks.add(give_up)
         self._give_up = give_up
-        for name in self._topology.exchanges:
-            self._exchanges[name] = await channel.get_exchange(name, ensure=False)
+        # The abstract one doesn't know `wait`.
+        self._channel = cast(Channel, await channel.get_underlay_channel())
         self._opened()
+
+    def _lost(self) -> None:
+        self._channel = None

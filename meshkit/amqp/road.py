@@ -67,11 +67,14 @@ class Window:
         self._size = size
         self._republish_after_s = republish_after_s
         self._under_way: dict[UUID, tuple[str, float]] = {}
+        self._count: Counter[str] = Counter()
         self._asked = 0.0
 
     def settled(self, outbox_id: UUID) -> None:
         """A consumer in this process has settled the command; of others the table is asked."""
-        self._under_way.pop(outbox_id, None)
+        if outbox_id in self._under_way:
+            type, _ = self._under_way.pop(outbox_id)
+            self._count[type] -= 1
 
     async def claim(self, free: Mapping[str, int], *, lease_s: float) -> list[Claimed]:
         """Claims without counting an attempt: that begins where the handler runs."""
@@ -82,6 +85,10 @@ class Window:
                 await self._forget_settled(conn)
             return await rows.claim(conn, self._room(free), lease_s=lease_s, counts=False)
 
+    def at_most(self, type: str, free: int) -> int:
+        """As many as the window has room for."""
+        return self._room({type: free})[type]
+
     async def retry(self, conn: Connection, claimed: Claimed, *, error: str, after_s: float) -> bool:
         """Publishing has no attempts to repeat; given for completeness."""
         return await rows.retry(conn, claimed, error=error, after_s=after_s)
@@ -89,11 +96,12 @@ class Window:
     async def ended(self, claimed: Claimed, outcome: Carried | None) -> None:
         """A published command is under way until it is settled, or due to be published again."""
         if isinstance(outcome, Forwarded):
+            if claimed.outbox_id not in self._under_way:
+                self._count[claimed.type] += 1
             self._under_way[claimed.outbox_id] = (claimed.type, time.monotonic() + self._republish_after_s)
 
     def _room(self, free: Mapping[str, int]) -> dict[str, int]:
-        under_way = Counter(type for type, _ in self._under_way.values())
-        return {type: max(0, min(count, self._size - under_way[type])) for type, count in free.items()}
+        return {type: max(0, min(count, self._size - self._count[type])) for type, count in free.items()}
 
     async def _forget_settled(self, conn: Connection) -> None:
         now = time.monotonic()
@@ -106,3 +114,4 @@ class Window:
             for outbox_id, (type, until) in self._under_way.items()
             if outbox_id in pending and until > now
         }
+        self._count = Counter(type for type, _ in self._under_way.values())

@@ -8,7 +8,7 @@ Names begin with the deployment's prefix. Everything is durable, and declared ag
 broker that was erased is whole again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,11 +49,6 @@ class Topology:
     def delay_for(self, seconds: float) -> int | None:
         """The shortest delay, in milliseconds, that is no shorter than asked for; None if it is beyond all of them."""
         return next((each for each in self.delays_ms if each >= seconds * 1000), None)
-
-    @property
-    def exchanges(self) -> Iterable[str]:
-        """Every exchange that is published to."""
-        return (self.commands, *(self.delay(each) for each in self.delays_ms))
 
     async def declare(self, channel: AbstractChannel) -> None:
         """Makes whatever isn't there. Raises ChannelPreconditionFailed if something stands there that is different."""

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-# How long free places may gather before the next claim, when the last one found something.
+# How long a claim may wait for company, when the last one found something.
 GATHER_S = 0.005
 
 ATTEMPTS = counter("groundline_outbox_attempts_total", "Attempts at commands, by outcome.", ["type", "outcome"])
@@ -165,15 +165,18 @@ class Relay:
             pass
 
     async def _gather(self) -> None:
-        """Lets places become free until a claim is worth its round trip: half of some type's, or all that come within
-        GATHER_S. One command at a time is claimed at once; of thousands, many at a time."""
+        """Lets commands and free places gather until a claim is worth its round trip: half of some type's places, or
+        all that come within GATHER_S. One command at a time is claimed at once; of thousands, many at a time."""
         try:
             async with asyncio.timeout(GATHER_S):
-                while self._running and not any(self._free(type) * 2 >= self._limits[type] for type in self._busy):
+                while self._running and not any(self._is_worth_it(type) for type in self._busy):
                     self._look.clear()
                     await self._look.wait()
         except TimeoutError:
             pass
+
+    def _is_worth_it(self, type: str) -> bool:
+        return self._source.at_most(type, self._free(type)) * 2 >= self._limits[type]
 
     async def _attempt(self, claimed: Claimed) -> None:
         recorded: Carried | None = None

@@ -15,6 +15,9 @@ class Source(Protocol):
     async def claim(self, free: Mapping[str, int], *, lease_s: float) -> list[Claimed]:
         """Up to `free[type]` commands of each type, under lease. May raise what a database raises that is away."""
 
+    def at_most(self, type: str, free: int) -> int:
+        """How many of the `free` places of a type a claim could fill, as far as is known without asking."""
+
     async def retry(self, conn: Connection, claimed: Claimed, *, error: str, after_s: float) -> bool:
         """Gives a command back whose attempt failed, due in `after_s` seconds; False if the lease was lost."""
 
@@ -32,6 +35,10 @@ class Table:
         """Oldest due first; each claim counts as an attempt."""
         async with self._db.connection() as conn:
             return await rows.claim(conn, free, lease_s=lease_s)
+
+    def at_most(self, type: str, free: int) -> int:
+        """All of them: what is due is known only to the table."""
+        return free
 
     async def retry(self, conn: Connection, claimed: Claimed, *, error: str, after_s: float) -> bool:
         """The row waits."""
