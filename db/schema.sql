@@ -96,6 +96,13 @@ BEGIN
     ON CONFLICT (knowledge_base, acl)
         DO UPDATE SET chunk_count = t.chunk_count + excluded.chunk_count,
             word_count = t.word_count + excluded.word_count;
+    INSERT INTO knowledge.configuration_stats AS t (knowledge_base, acl, configuration, chunk_count)
+    SELECT c.knowledge_base, c.acl, c.configuration, step * count(*)
+    FROM changed c
+    WHERE c.configuration <> ''
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3
+    ON CONFLICT (knowledge_base, acl, configuration) DO UPDATE SET chunk_count = t.chunk_count + excluded.chunk_count;
     INSERT INTO knowledge.term_stats AS t (knowledge_base, lexeme, acl, document_frequency, level_frequencies)
     SELECT c.knowledge_base, i.lexeme, c.acl, step * count(*), ARRAY[
         step * count(*) FILTER (WHERE i.level = 1), step * count(*) FILTER (WHERE i.level = 2),
@@ -115,6 +122,9 @@ BEGIN
             level_frequencies = knowledge.added(t.level_frequencies, excluded.level_frequencies);
     IF step < 0 THEN
         DELETE FROM knowledge.corpus_stats t
+        USING (SELECT DISTINCT c.knowledge_base, c.acl FROM changed c) g
+        WHERE t.knowledge_base = g.knowledge_base AND t.acl = g.acl AND t.chunk_count <= 0;
+        DELETE FROM knowledge.configuration_stats t
         USING (SELECT DISTINCT c.knowledge_base, c.acl FROM changed c) g
         WHERE t.knowledge_base = g.knowledge_base AND t.acl = g.acl AND t.chunk_count <= 0;
         DELETE FROM knowledge.term_stats t
@@ -162,6 +172,15 @@ BEGIN
         'doc_embeddings_hnsw_' || substr(md5(model), 1, 12), dims, model);
 END
 $$;
+
+CREATE FUNCTION knowledge.tagged(vector tsvector, configuration text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (COALESCE(string_agg((((''''::text || replace(replace(w.word, '\'::text, '\\'::text), ''''::text, ''''''::text)) || ''''::text) || COALESCE((':'::text || w.places), ''::text)), ' '::text), ''::text))::tsvector AS "coalesce"
+    FROM ( SELECT "left"(((tagged.configuration || ':'::text) || NORMALIZE(regexp_replace(NORMALIZE(u.lexeme, NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), NFC)), 500) AS word,
+             array_to_string(u.positions, ','::text) AS places
+            FROM unnest(tagged.vector) u(lexeme, positions, weights)) w;
+END;
 
 CREATE FUNCTION ticketing.stamp_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -277,6 +296,14 @@ CREATE TABLE knowledge.chunk_terms (
     cells integer[] NOT NULL
 );
 
+CREATE TABLE knowledge.configuration_stats (
+    knowledge_base text NOT NULL,
+    acl text[] NOT NULL,
+    configuration text NOT NULL,
+    chunk_count bigint NOT NULL
+)
+WITH (fillfactor='70');
+
 CREATE TABLE knowledge.corpus_stats (
     knowledge_base text NOT NULL,
     acl text[] NOT NULL,
@@ -295,6 +322,7 @@ CREATE TABLE knowledge.doc_chunks (
     metadata_json jsonb DEFAULT '{}'::jsonb NOT NULL,
     tsvector_column tsvector NOT NULL,
     word_count integer NOT NULL,
+    configuration text DEFAULT ''::text NOT NULL,
     CONSTRAINT doc_chunks_acl_check CHECK ((cardinality(acl) > 0))
 );
 
@@ -328,6 +356,7 @@ CREATE TABLE knowledge.documents (
     chunk_count integer DEFAULT 0 NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     ingested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    configuration text,
     CONSTRAINT documents_kind_check CHECK ((kind = ANY (ARRAY['page'::text, 'approved_record'::text, 'case'::text]))),
     CONSTRAINT documents_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'indexed'::text, 'failed'::text, 'deleted'::text]))),
     CONSTRAINT documents_version_check CHECK ((version >= 1))
@@ -579,6 +608,9 @@ ALTER TABLE ONLY knowledge.case_summaries
 ALTER TABLE ONLY knowledge.chunk_terms
     ADD CONSTRAINT chunk_terms_pkey PRIMARY KEY (chunk_id);
 
+ALTER TABLE ONLY knowledge.configuration_stats
+    ADD CONSTRAINT configuration_stats_pkey PRIMARY KEY (knowledge_base, acl, configuration);
+
 ALTER TABLE ONLY knowledge.corpus_stats
     ADD CONSTRAINT corpus_stats_pkey PRIMARY KEY (knowledge_base, acl);
 
@@ -828,6 +860,9 @@ GRANT SELECT,INSERT,UPDATE ON TABLE knowledge.case_summaries TO groundline_worke
 
 GRANT SELECT ON TABLE knowledge.chunk_terms TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.chunk_terms TO groundline_workers;
+
+GRANT SELECT ON TABLE knowledge.configuration_stats TO groundline_retrieval;
+GRANT SELECT ON TABLE knowledge.configuration_stats TO groundline_workers;
 
 GRANT SELECT ON TABLE knowledge.corpus_stats TO groundline_retrieval;
 GRANT SELECT ON TABLE knowledge.corpus_stats TO groundline_workers;

@@ -11,6 +11,7 @@ from groundline.evaluation.v1.evaluation_pb2 import Claim, Draft, Policy, Second
 from groundline.retrieval.v1.evidence_pb2 import EVIDENCE_KIND_APPROVED_RECORD, Evidence, EvidencePack
 from meshkit.text.blocks import BlockKind
 from meshkit.text.exact_names import compared_in, exact_names, is_version, stands_in
+from meshkit.text.languages import stemmer_of
 from meshkit.text.sentences import sentences
 from meshkit.text.versions import matches, named_versions, numbered_names, versioned_names
 from meshkit.text.words import words
@@ -49,9 +50,10 @@ class Line:
 class Passage:
     """A piece of evidence with what is read from it. Reading is done when it is first asked for."""
 
-    def __init__(self, evidence: Evidence, rank: int) -> None:
+    def __init__(self, evidence: Evidence, rank: int, stemmer: str = "english") -> None:
         self.evidence = evidence
         self.rank = rank
+        self._stemmer = stemmer
         self.signals = {each.name: each.score for each in evidence.signals}
 
     @property
@@ -84,12 +86,12 @@ class Passage:
 
     @cached_property
     def context_stems(self) -> frozenset[str]:
-        return _stems(self.context)
+        return _stems(self.context, self._stemmer)
 
     @cached_property
     def stems(self) -> frozenset[str]:
         """All stems of text, title and headings."""
-        return _stems(self.evidence.text) | self.context_stems
+        return _stems(self.evidence.text, self._stemmer) | self.context_stems
 
     @cached_property
     def everything(self) -> str:
@@ -109,7 +111,7 @@ class Passage:
                     each.start,
                     each.end,
                     written,
-                    _stems(written),
+                    _stems(written, self._stemmer),
                     row and not each.block.header,
                     header if row else "",
                     each.block.kind not in (BlockKind.CODE, BlockKind.HEADING),
@@ -150,7 +152,8 @@ class Case:
     @cached_property
     def passages(self) -> list[Passage]:
         """The pack's passages, best first."""
-        return [Passage(each, rank) for rank, each in enumerate(self.pack.evidence)]
+        stemmer = stemmer_of(self.pack.diagnostics.text_configuration)
+        return [Passage(each, rank, stemmer) for rank, each in enumerate(self.pack.evidence)]
 
     @cached_property
     def by_id(self) -> dict[str, Passage]:
@@ -258,8 +261,8 @@ def _has(lexeme: str, stems: frozenset[str], text: str) -> bool:
     return lexeme in stems or (not lexeme.isalpha() and bool(text) and stands_in(lexeme, text))
 
 
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(each.stem for each in words(text))
+def _stems(text: str, stemmer: str) -> frozenset[str]:
+    return frozenset(each.stem for each in words(text, stemmer))
 
 
 def _seconds(at: Timestamp) -> int:

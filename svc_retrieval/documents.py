@@ -11,9 +11,10 @@ from meshkit.ids import new_id
 from meshkit.objects import ObjectStore
 from meshkit.postgres import Connection, Database
 from meshkit.telemetry import get_logger
+from meshkit.text.languages import configuration_of
 from svc_retrieval.audience import Audience
 from svc_retrieval.errors import DocumentNotFound, KnowledgeBaseNotFound
-from svc_retrieval.properties import Described, Submission, describe, object_key
+from svc_retrieval.properties import DEFAULT_LANGUAGE, Described, Submission, describe, object_key
 from svc_retrieval.store import bases, requests
 from svc_retrieval.store import documents as store
 from svc_retrieval.store.documents import Content, DocumentRow
@@ -39,8 +40,9 @@ class Documents:
     async def create(self, submission: Submission, request: Request) -> tuple[DocumentRow, bool]:
         """The document, and whether this made a new version of it.
 
-        Nothing changes for the same content and properties, unless that version could not be read before: then it is
-        tried again. Raises KnowledgeBaseNotFound, MediaTypeUnsupported, InvalidRequest, RequestIdReused.
+        Nothing changes for the same content and properties, unless that version could not be read before, or was
+        indexed before its language counted: then it is tried again. Raises KnowledgeBaseNotFound, MediaTypeUnsupported,
+        InvalidRequest, RequestIdReused.
         """
         described = describe(submission, now=datetime.now(UTC))
         while True:
@@ -130,9 +132,15 @@ async def _write(conn: Connection, submission: Submission, described: Described,
 
 
 def _unchanged(stored: DocumentRow, described: Described) -> bool:
-    if stored.state in ("deleted", "failed"):
+    if stored.state in ("deleted", "failed") or _stemmed_as_english(stored):
         return False
     return stored.content == _as_dated(described, stored.content)
+
+
+def _stemmed_as_english(stored: DocumentRow) -> bool:
+    """Whether the document states a language that did not count yet when it was indexed."""
+    states_another = configuration_of(stored.content.language) not in ("", configuration_of(DEFAULT_LANGUAGE))
+    return stored.state == "indexed" and stored.configuration is None and states_another
 
 
 def _as_dated(described: Described, stored: Content) -> Content:

@@ -95,7 +95,7 @@ def _diagnostics(result: Result) -> pb.RetrievalDiagnostics:
     return pb.RetrievalDiagnostics(
         query=result.query,
         terms=[
-            pb.QueryTerm(lexeme=term.lexeme[:MAX_LEXEME_CHARS], document_frequency=term.df, idf=term.idf)
+            pb.QueryTerm(lexeme=term.stem[:MAX_LEXEME_CHARS], document_frequency=term.df, idf=term.idf)
             for term in result.terms
         ],
         legs=[
@@ -112,6 +112,7 @@ def _diagnostics(result: Result) -> pb.RetrievalDiagnostics:
         folded=sum(len(each.folded) for each in result.found),
         cached=result.cached,
         rerank=_reranked(result.reranked) if result.reranked is not None else None,
+        text_configuration=result.text_configuration,
     )
 
 

@@ -61,8 +61,9 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All that is to be said of a search. `corpus_chunks` are those that the principal may read. What is `cached` was
-    found earlier, at `retrieved_at`; `total_ms` is of this answer."""
+    """All that is to be said of a search. `corpus_chunks` are those that the principal may read; `terms` are the
+    question's words as its best reading, `text_configuration` ("": the knowledge base's own) has them. What is
+    `cached` was found earlier, at `retrieved_at`; `total_ms` is of this answer."""
 
     query: str
     knowledge_base: str
@@ -76,5 +77,6 @@ class Result:
     total_ms: float
     cached: bool = False
     reranked: Reranked | None = None
+    text_configuration: str = ""
     pack_id: UUID = field(default_factory=new_id)
     retrieved_at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -17,12 +17,23 @@ _KNEE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of the question. `positions` are its places in the question; `df` counts the chunks that hold it."""
+    """A word of the question. `positions` are its places in the question; `df` counts the chunks that hold it.
+    `configuration` is the one that stemmed it, "" for the knowledge base's own."""
 
     lexeme: str
     df: int
     idf: float
     positions: Positions
+    configuration: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The lexeme without the name of its configuration."""
+        return self.lexeme.removeprefix(f"{self.configuration}:") if self.configuration else self.lexeme
+
+    @property
+    def is_identifier(self) -> bool:
+        return self.lexeme.startswith(IDENTIFIER_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,7 @@ def coverage(terms: Sequence[Term], held: Held) -> float:
 def identifiers(terms: Sequence[Term], held: Held, headings: Collection[str]) -> float:
     """The idf of the question's identifiers that the passage holds as they were written; twice for those that stand in
     its `headings`, too: who names a code wants the page about it more than one that mentions it."""
-    asked = (term for term in terms if term.lexeme.startswith(IDENTIFIER_PREFIX) and term.lexeme in held)
+    asked = (term for term in terms if term.is_identifier and term.lexeme in held)
     return math.fsum(term.idf * (1 + (term.lexeme in headings)) for term in asked)
 
 
@@ -70,6 +81,19 @@ def neighbours(terms: Sequence[Term]) -> list[tuple[str, str, int]]:
     """The question's words that follow one another, with their distance (above 1 where a stop word stood between)."""
     places = sorted((position, term.lexeme) for term in terms for position in term.positions)
     return [(first, second, after - before) for (before, first), (after, second) in pairwise(places)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A question as passages of one text configuration can hold it."""
+
+    terms: Sequence[Term]
+    neighbours: Sequence[tuple[str, str, int]]
+
+    @classmethod
+    def of(cls, terms: Sequence[Term]) -> "Reading":
+        """The reading in these words."""
+        return cls(terms, neighbours(terms))
 
 
 def bigram(pairs: Sequence[tuple[str, str, int]], held: Held) -> float:
@@ -106,12 +130,12 @@ def together(terms: Sequence[Term], held: Held, span: int) -> float:
 
 def title_overlap(terms: Sequence[Term], title: Collection[str]) -> float:
     """How alike question and title are by their words (Dice), 0 to 1. `title` are its stems without stop words."""
-    words = {term.lexeme for term in terms if term.positions}
+    words = {term.stem for term in terms if term.positions}
     return 2 * len(words & set(title)) / (len(words) + len(title)) if words and title else 0.0
 
 
 def first_sum(signals: Signals, terms: Sequence[Term], chunks: int, ranking: Ranking) -> float:
-    """All signals together but the title's cosine, ≥ 0. `chunks` is the size of the corpus that the principal sees."""
+    """All signals together but the title's cosine, ≥ 0. `chunks` is the size of the terms' corpus."""
     weights = ranking.weights
     ideal = math.fsum(term.idf for term in terms)
     # All three say how much the passage tells of the question; each is fooled by something else.

@@ -16,7 +16,7 @@ from svc_retrieval.lineage import below_successors, best_of_each
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.reranking import Reranking
 from svc_retrieval.results import APPROVED_RECORD, Found, Leg, Result
-from svc_retrieval.scoring import Signals
+from svc_retrieval.scoring import Reading, Signals
 from svc_retrieval.spaces import Asked, Spaces
 from svc_retrieval.store import search as store
 from svc_retrieval.store.search import LexicalLeg, Passage
@@ -95,13 +95,15 @@ class Search:
         if self._reranking is not None and ranked:
             ranked, reranked = await self._reranking.order(query, ranked)
         found = diverse(settled(ranked), count)[:count]
+        spoken = spoken_in(found)
         total_s = time.perf_counter() - started
         SECONDS.observe(total_s)
         return Result(
             query=query,
             knowledge_base=knowledge_base,
             found=found,
-            terms=lexical.terms,
+            terms=lexical.terms_in(spoken),
+            text_configuration=spoken,
             legs=[
                 Leg("lexical", len(lexical.scores), max(lexical.scores.values(), default=0.0), lexical_ms),
                 Leg("vector", len(nearest.scores), max(nearest.scores.values(), default=0.0), nearest.duration_ms),
@@ -221,33 +223,37 @@ def first_look(query: str, passages: Sequence[Passage], lexical: LexicalLeg, ran
     named = named_versions(
         query, [(version, " . ".join(headings(each))) for each, version in zip(passages, versions, strict=True)]
     )
-    pairs = scoring.neighbours(lexical.terms)
+    readings = {each: Reading.of(lexical.terms_in(each)) for each in {passage.configuration for passage in passages}}
     candidates = []
     for passage, version in zip(passages, versions, strict=True):
-        signals = _signals(passage, lexical, pairs, ranking, another_version=not is_for(version, named))
+        reading = readings[passage.configuration]
+        signals = _signals(passage, reading, lexical, ranking, another_version=not is_for(version, named))
         candidates.append(
-            Candidate(passage, signals, scoring.first_sum(signals, lexical.terms, lexical.chunks, ranking))
+            Candidate(passage, signals, scoring.first_sum(signals, reading.terms, lexical.chunks, ranking))
         )
     return sorted(candidates, key=lambda each: (-each.total, each.passage.uri, each.passage.chunk_index))
 
 
+def spoken_in(found: Sequence[Found]) -> str:
+    """The text configuration that the question is best read in: that of the passage which holds most of it."""
+    best = max(found, key=lambda each: each.signals.coverage, default=None)
+    return "" if best is None else best.passage.configuration
+
+
 def _signals(
-    passage: Passage,
-    lexical: LexicalLeg,
-    pairs: Sequence[tuple[str, str, int]],
-    ranking: Ranking,
-    *,
-    another_version: bool,
+    passage: Passage, reading: Reading, lexical: LexicalLeg, ranking: Ranking, *, another_version: bool
 ) -> Signals:
-    terms, held, over = lexical.terms, passage.held, headings(passage)
+    terms, held, over = reading.terms, passage.held, headings(passage)
     return Signals(
         bm25=scoring.bm25(terms, held, words=passage.word_count, mean_words=lexical.mean_words, ranking=ranking),
         cosine=passage.cosine,
         coverage=scoring.coverage(terms, held),
-        bigram=scoring.bigram(pairs, held),
+        bigram=scoring.bigram(reading.neighbours, held),
         identifiers=scoring.identifiers(terms, held, frozenset().union(*map(identifiers, over))),
         together=scoring.together(terms, held, ranking.together_span),
-        title_overlap=max((scoring.title_overlap(terms, stems(each)) for each in over), default=0.0),
+        title_overlap=max(
+            (scoring.title_overlap(terms, stems(each, passage.configuration)) for each in over), default=0.0
+        ),
         another_version=another_version,
     )
 

@@ -26,8 +26,10 @@ def headings(passage: Passage) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def stems(title: str) -> frozenset[str]:
-    """The stems of a title's words, without stop words."""
+def stems(title: str, configuration: str) -> frozenset[str]:
+    """The stems of a title's words, without (English) stop words. `configuration` is its passage's."""
+    if configuration:
+        return frozenset(each.stem for each in words(title, configuration))
     return frozenset(each.stem for each in words(title) if not each.stop)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from groundline.knowledge.v1 import knowledge_pb2 as pb
 from groundline.knowledge.v1 import reindex_pb2
+from meshkit.text.languages import language_of
+from svc_retrieval.properties import DEFAULT_LANGUAGE
 from svc_retrieval.store.bases import BaseRow
 from svc_retrieval.store.cases import CaseRow
 from svc_retrieval.store.documents import DocumentRow
@@ -51,7 +53,7 @@ def document_to_proto(row: DocumentRow) -> pb.Document:
         acl=content.acl,
         version=row.version,
         state=DOCUMENT_STATES[row.state],
-        language=content.language,
+        language=_language(row),
         product_version=content.product_version,
         content_sha256=content.content_sha256,
         media_type=content.media_type,
@@ -62,6 +64,12 @@ def document_to_proto(row: DocumentRow) -> pb.Document:
     document.updated_at.FromDatetime(content.updated_at)
     document.ingested_at.FromDatetime(row.ingested_at)
     return document
+
+
+def _language(row: DocumentRow) -> str:
+    # What states no language is stored under the default, and may have been recognised as another when it was indexed.
+    recognised = language_of(row.configuration or "") if row.content.language == DEFAULT_LANGUAGE else ""
+    return recognised or row.content.language
 
 
 def case_to_proto(row: CaseRow) -> pb.Case:

@@ -15,6 +15,7 @@ from meshkit.postgres import Database
 from meshkit.telemetry import get_logger
 from svc_workers import store
 from svc_workers.embedding import ModelsChanged, PassageVectors
+from svc_workers.languages import configuration_for
 from svc_workers.passages import read_case
 
 log = get_logger(__name__)
@@ -48,6 +49,9 @@ class IndexCase(Handler[commands.IndexCase]):
         if case is None:
             return Dead("there is no such case")
         reading = await asyncio.to_thread(read_case, case.question, case.resolution, case.tags)
+        async with self._db.connection() as conn:
+            said = f"{case.question}\n{case.resolution}"
+            configuration = await configuration_for(conn, "", said, own=case.configuration)
         texts = [each.matched for each in reading.passages]
         vectors = PassageVectors(self._db, self._shelf, case.knowledge_base, texts)
         await vectors.embed()
@@ -83,10 +87,11 @@ class IndexCase(Handler[commands.IndexCase]):
                 chunks,
                 knowledge_base=case.knowledge_base,
                 groups=groups,
-                configuration=case.configuration,
+                own_configuration=case.configuration,
+                configuration=configuration,
                 vectors=await vectors.needed(conn),
             )
-            await store.mark_indexed(conn, kept, len(chunks))
+            await store.mark_indexed(conn, kept, len(chunks), configuration)
             if failpoints.ON:
                 await failpoints.reach("worker.case.before_commit")
         if failpoints.ON:

@@ -15,6 +15,7 @@ from meshkit.telemetry import get_logger
 from svc_workers import store
 from svc_workers.embedding import ModelsChanged, PassageVectors
 from svc_workers.extraction import Unreadable
+from svc_workers.languages import configuration_for
 from svc_workers.passages import Reading, read_document
 
 log = get_logger(__name__)
@@ -55,11 +56,15 @@ class IngestDocument(Handler[commands.IngestDocument]):
         except Unreadable as exc:
             await self._fail(document, attempt, str(exc))
             return Done()
+        async with self._db.connection() as conn:
+            configuration = await configuration_for(
+                conn, reading.language, reading.extracted.text, own=document.configuration
+            )
         texts = [each.matched for each in reading.passages]
         vectors = PassageVectors(self._db, self._shelf, document.knowledge_base, texts)
         await vectors.embed()
         try:
-            exchanged = await self._exchange(document, reading, vectors, attempt)
+            exchanged = await self._exchange(document, reading, configuration, vectors, attempt)
         except ModelsChanged:
             return Retry("the knowledge base's embedding model changed meanwhile", 0, counts=False)
         if exchanged:
@@ -67,7 +72,12 @@ class IngestDocument(Handler[commands.IngestDocument]):
         return Done()
 
     async def _exchange(
-        self, document: store.Document, reading: Reading, vectors: PassageVectors, attempt: Attempt
+        self,
+        document: store.Document,
+        reading: Reading,
+        configuration: str,
+        vectors: PassageVectors,
+        attempt: Attempt,
     ) -> bool:
         async with self._db.transaction() as conn:
             if await store.lock_version(conn, document.doc_id) != (document.version, document.state):
@@ -83,10 +93,11 @@ class IngestDocument(Handler[commands.IngestDocument]):
                 [store.Indexed(new_id(), passage) for passage in reading.passages],
                 knowledge_base=document.knowledge_base,
                 groups=document.groups,
-                configuration=document.configuration,
+                own_configuration=document.configuration,
+                configuration=configuration,
                 vectors=await vectors.needed(conn),
             )
-            await store.mark_indexed(conn, document.doc_id, len(reading.passages))
+            await store.mark_indexed(conn, document.doc_id, len(reading.passages), configuration)
             if failpoints.ON:
                 await failpoints.reach("worker.document.before_commit")
         if failpoints.ON:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meshkit.text.front_matter import FrontMatterInvalid, read_front_matter
-from meshkit.text.lexemes import identifier_lexemes, index_text
+from meshkit.text.lexemes import accented_text, identifier_lexemes, index_text
 from svc_workers.chunking import chunk
 from svc_workers.extraction import Extracted, Unreadable, extract
 from svc_workers.extraction.blocks import Block, assemble
@@ -28,12 +28,14 @@ class Passage:
     start: int
     end: int
     question: str = ""
-    words: str = field(init=False)
     identifiers: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "words", index_text(self.matched))
         object.__setattr__(self, "identifiers", tuple(identifier_lexemes(self.matched)))
+
+    def words(self, *, accents: bool) -> str:
+        """What is stemmed: with its accents for any configuration but the knowledge base's own."""
+        return accented_text(self.matched) if accents else index_text(self.matched)
 
     def metadata(self) -> dict[str, Any]:
         """What stands in `doc_chunks.metadata_json`."""
@@ -50,10 +52,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A document as it was understood."""
+    """A document as it was understood. `language` is what it says of itself; "" if nothing."""
 
     extracted: Extracted
     passages: tuple[Passage, ...]
+    language: str = ""
 
 
 def read_document(raw: bytes, *, media_type: str, kind: str, title: str) -> Reading:
@@ -64,9 +67,9 @@ def read_document(raw: bytes, *, media_type: str, kind: str, title: str) -> Read
     except FrontMatterInvalid as exc:
         raise Unreadable(str(exc)) from exc
     if kind == APPROVED_RECORD:
-        return _record(body, media_type, properties.questions or (title,))
+        return _record(body, media_type, properties.questions or (title,), properties.language)
     extracted = extract(media_type, body)
-    return _bounded(Reading(extracted, tuple(_passages(extracted, title))))
+    return _bounded(Reading(extracted, tuple(_passages(extracted, title)), properties.language))
 
 
 def read_case(question: str, resolution: str, tags: Sequence[str]) -> Reading:
@@ -94,7 +97,7 @@ def _with_tags(matched: str, tags: Sequence[str]) -> str:
     return "\n".join(filter(None, (matched, ", ".join(tags))))
 
 
-def _record(body: str, media_type: str, questions: Sequence[str]) -> Reading:
+def _record(body: str, media_type: str, questions: Sequence[str], language: str) -> Reading:
     """One passage for each way to ask; all say the wording, to the letter."""
     wording = extract(media_type, body).text if media_type.startswith("text/html") else body.strip()
     if not wording:
@@ -104,6 +107,7 @@ def _record(body: str, media_type: str, questions: Sequence[str]) -> Reading:
     return Reading(
         extracted,
         tuple(Passage(wording, question, (), 0, len(wording), question=question) for question in asked if question),
+        language,
     )
 
 

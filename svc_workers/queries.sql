@@ -26,16 +26,20 @@ WHERE doc_id = $1
 
 -- insert_chunks --
 -- The document's chunks. The tsvector is that of meshkit.text.lexemes.tsvector, the count that of its word_count.
+-- $5 is the knowledge base's own configuration, $12 the document's if that is another one, else "".
 WITH passages AS (
     SELECT p.chunk_id, p.chunk_index, p.text, p.metadata,
-        to_tsvector($5::text::regconfig, p.words) || array_to_tsvector(string_to_array(p.identifiers, ' ')) AS vector
+        CASE $12::text
+            WHEN '' THEN to_tsvector($5::text::regconfig, p.words)
+            ELSE knowledge.tagged(to_tsvector($12::text::regconfig, p.words), $12::text)
+        END || array_to_tsvector(string_to_array(p.identifiers, ' ')) AS vector
     FROM unnest($6::uuid[], $7::integer[], $8::text[], $9::text[], $10::text[], $11::text[])
         AS p (chunk_id, chunk_index, text, metadata, words, identifiers)
 )
 INSERT INTO knowledge.doc_chunks
-    (chunk_id, doc_id, knowledge_base, acl, chunk_index, text, metadata_json, tsvector_column, word_count)
+    (chunk_id, doc_id, knowledge_base, acl, chunk_index, text, metadata_json, tsvector_column, word_count, configuration)
 SELECT p.chunk_id, $1, $2, $3::text[], p.chunk_index + $4, p.text, p.metadata::jsonb, p.vector,
-    (SELECT coalesce(sum(cardinality(u.positions)), 0)::integer FROM unnest(p.vector) AS u)
+    (SELECT coalesce(sum(cardinality(u.positions)), 0)::integer FROM unnest(p.vector) AS u), $12
 FROM passages p
 ORDER BY p.chunk_index
 
@@ -44,10 +48,24 @@ ORDER BY p.chunk_index
 INSERT INTO knowledge.doc_embeddings (chunk_id, embedding_model, embedding_vector, knowledge_base, acl)
 VALUES ($1, $2, $3, $4, $5::text[])
 
+-- stemmers --
+-- The text search configurations of this server.
+SELECT array_agg(cfgname::text) FROM pg_ts_config WHERE cfgnamespace = 'pg_catalog'::regnamespace
+
+-- function_words --
+-- How many of the words each dictionary with a stop list takes for function words, by the name of its configuration, and
+-- how many different ones.
+SELECT c.cfgname::text AS configuration, count(*) AS words, count(DISTINCT w.word) AS forms
+FROM pg_ts_config c
+JOIN pg_ts_dict d ON d.dictname = c.cfgname || '_stem' AND d.dictinitoption LIKE '%stopwords%'
+CROSS JOIN unnest($1::text[]) AS w (word)
+WHERE c.cfgnamespace = 'pg_catalog'::regnamespace AND ts_lexize(d.oid::regdictionary, w.word) = '{}'
+GROUP BY c.cfgname
+
 -- mark_indexed --
--- The chunks of this version can be found.
+-- The chunks of this version can be found; $3 as doc_chunks has it.
 UPDATE knowledge.documents
-SET state = 'indexed', indexed_version = version, chunk_count = $2, error = ''
+SET state = 'indexed', indexed_version = version, chunk_count = $2, error = '', configuration = $3
 WHERE doc_id = $1
 
 -- mark_failed --

@@ -132,10 +132,14 @@ async def replace_chunks(
     *,
     knowledge_base: str,
     groups: Sequence[str],
+    own_configuration: str,
     configuration: str,
     vectors: Mapping[str, Sequence[Any]],
 ) -> None:
-    """Takes the document's chunks away and puts `chunks` in their place, with their `vectors` by model."""
+    """Takes the document's chunks away and puts `chunks` in their place, with their `vectors` by model.
+
+    Their words are stemmed by `configuration`, or where that is "" by the knowledge base's own.
+    """
     # In one order: statistics are kept by the list as it is.
     acl = sorted(set(groups))
     await conn.execute(_queries.delete_chunks, doc_id)
@@ -147,13 +151,14 @@ async def replace_chunks(
             knowledge_base,
             acl,
             first,
-            configuration,
+            own_configuration,
             [each.chunk_id for each in part],
             list(range(len(part))),
             [each.passage.text for each in part],
             [json.dumps(each.passage.metadata(), ensure_ascii=False) for each in part],
-            [each.passage.words for each in part],
+            [each.passage.words(accents=bool(configuration)) for each in part],
             [" ".join(each.passage.identifiers) for each in part],
+            configuration,
         )
     await conn.executemany(
         _queries.insert_embedding,
@@ -165,9 +170,21 @@ async def replace_chunks(
     )
 
 
-async def mark_indexed(conn: Connection, doc_id: UUID, chunk_count: int) -> None:
-    """Says that the document's current version can be found."""
-    await conn.execute(_queries.mark_indexed, doc_id, chunk_count)
+async def stemmers(conn: Connection) -> frozenset[str]:
+    """The names of the text search configurations that there are."""
+    return frozenset(await conn.fetchval(_queries.stemmers))
+
+
+async def function_words(conn: Connection, words: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+    """How many of the words (in small letters) are function words, and how many different ones, by the configuration
+    that takes them for such."""
+    rows = await conn.fetch(_queries.function_words, list(words))
+    return {row["configuration"]: (row["words"], row["forms"]) for row in rows}
+
+
+async def mark_indexed(conn: Connection, doc_id: UUID, chunk_count: int, configuration: str) -> None:
+    """Says that the document's current version can be found, and by which configuration ("" for the base's own)."""
+    await conn.execute(_queries.mark_indexed, doc_id, chunk_count, configuration)
 
 
 async def mark_failed(conn: Connection, doc_id: UUID, version: int, error: str) -> bool:

@@ -3,6 +3,9 @@
     text, ids = index_text(text), identifier_lexemes(text)
     f"... {tsvector('$1', '$2', '$3')} ..."        -- $1 text configuration, $2 text, $3 text[] of ids
 
+That is for a knowledge base's own configuration. For any other it is `knowledge.tagged(to_tsvector(configuration,
+accented_text(text)), configuration)`, and the same identifiers.
+
 A chunk's `word_count` is `word_count(vector)` of the finished tsvector: its positions, as BM25 counts a length.
 """
 
@@ -33,7 +36,15 @@ def index_text(text: str) -> str:
 
     `E-4012` would become `e` and the number `-4012`, so hyphens and underscores inside identifiers become spaces.
     """
-    plain = unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", plain_dashes(text))))
+    return _cut(unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", plain_dashes(text)))))
+
+
+def accented_text(text: str) -> str:
+    """The same with its accents, which the dictionaries of most languages need."""
+    return _cut(unicodedata.normalize("NFC", plain_dashes(text)))
+
+
+def _cut(plain: str) -> str:
     parts: list[str] = []
     at = 0
     for match in identifier_matches(plain):

@@ -47,7 +47,7 @@ class Word:
 
 
 def words(text: str, language: str = "english") -> list[Word]:
-    """The words of `text` in order. `language` is a name that Snowball knows; see `stem`."""
+    """The words of `text` in order; see `stem`."""
     return [Word(found[0], stem(found[0], language), found.start(), found.end()) for found in _WORD.finditer(text)]
 
 
@@ -55,13 +55,20 @@ def words(text: str, language: str = "english") -> list[Word]:
 def stem(word: str, language: str = "english") -> str:
     """The word's stem in small letters and without accents; a word with a digit in it is only made small.
 
-    Raises KeyError for a language that Snowball doesn't know.
+    `language` is a name that Snowball knows, or `simple`. Raises KeyError for another one.
     """
-    bare = _COMBINING.sub("", unicodedata.normalize("NFKD", word))
-    normal = unicodedata.normalize("NFC", bare).lower().replace("’", "'")
-    if any(char.isdigit() for char in normal):
+    normal = _bare(word).lower().replace("’", "'")
+    if language == "simple" or any(char.isdigit() for char in normal):
         return normal
-    return str(_stemmer(language).stemWord(normal))
+    if language == "english":
+        return str(_stemmer(language).stemWord(normal))
+    # As the index has it: accents tell most stemmers what an ending is.
+    accented = unicodedata.normalize("NFKC", word).lower().replace("’", "'")
+    return _bare(str(_stemmer(language).stemWord(accented)))
+
+
+def _bare(word: str) -> str:
+    return unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFKD", word)))
 
 
 @lru_cache(maxsize=32)

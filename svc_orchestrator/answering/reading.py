@@ -8,6 +8,7 @@ from functools import cached_property
 from groundline.retrieval.v1.evidence_pb2 import EVIDENCE_KIND_APPROVED_RECORD, Evidence, EvidencePack
 from meshkit.text.blocks import Block, BlockKind, blocks, cells
 from meshkit.text.exact_names import exact_names, stands_in
+from meshkit.text.languages import stemmer_of
 from meshkit.text.quantities import quantities
 from meshkit.text.sentences import sentences
 from meshkit.text.versions import is_for, named_versions, numbered_names, speaks_of_another, version_of
@@ -105,6 +106,7 @@ class Reading:
         self.question = question
         self.names = exact_names(question)
         self.wanted = Wanted(question)
+        self._stemmer = stemmer_of(pack.diagnostics.text_configuration)
         self._terms = {each.lexeme: each.idf for each in pack.diagnostics.terms if each.idf > 0}
         if not self._terms:
             self._terms = {each.stem: 1.0 for each in words(question) if not each.stop}
@@ -148,12 +150,12 @@ class Reading:
         """The share of the question's weight (idf), or of one part of it, that stands in `text`, 0 to 1."""
         asked = self._terms
         if part:
-            said = {each.stem for each in words(part)}
+            said = {each.stem for each in words(part, self._stemmer)}
             asked = {lexeme: idf for lexeme, idf in asked.items() if _has(lexeme, said, part)}
         total = math.fsum(asked.values())
         if not total:
             return 0.0
-        stems = {each.stem for each in words(text)}
+        stems = {each.stem for each in words(text, self._stemmer)}
         return math.fsum(idf for lexeme, idf in asked.items() if _has(lexeme, stems, text)) / total
 
     @cached_property

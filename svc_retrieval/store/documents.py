@@ -31,7 +31,9 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document as stored. `superseded_by_uri` is known where it was read for somebody, else ""."""
+    """A document as stored. `superseded_by_uri` is known where it was read for somebody, else "". `configuration` has
+    stemmed its indexed version: "" is the knowledge base's own, None where languages did not count then, or nothing is
+    indexed."""
 
     doc_id: UUID
     knowledge_base: str
@@ -44,6 +46,7 @@ class DocumentRow:
     chunk_count: int
     ingested_at: datetime
     superseded_by_uri: str
+    configuration: str | None = None
 
 
 async def find_document(conn: Connection, knowledge_base: str, uri: str) -> DocumentRow | None:
@@ -166,4 +169,5 @@ def _row(row: asyncpg.Record | None) -> DocumentRow | None:
         chunk_count=values["chunk_count"],
         ingested_at=values["ingested_at"],
         superseded_by_uri=values.get("superseded_by_uri", ""),
+        configuration=values["configuration"],
     )

@@ -1,14 +1,16 @@
 -- find_document --
 -- What stands under a uri, deleted or not.
 select doc_id, knowledge_base, source, title, uri, kind, acl_json, version, indexed_version, state, language,
-    product_version, supersedes_uri, media_type, content_sha256, object_key, error, chunk_count, updated_at, ingested_at
+    product_version, supersedes_uri, media_type, content_sha256, object_key, error, chunk_count, updated_at, ingested_at,
+    configuration
 from knowledge.documents
 where knowledge_base = $1 and uri = $2
 
 -- lock_document --
 -- The same, held until the transaction ends: writers and the ingestion of one document take turns.
 select doc_id, knowledge_base, source, title, uri, kind, acl_json, version, indexed_version, state, language,
-    product_version, supersedes_uri, media_type, content_sha256, object_key, error, chunk_count, updated_at, ingested_at
+    product_version, supersedes_uri, media_type, content_sha256, object_key, error, chunk_count, updated_at, ingested_at,
+    configuration
 from knowledge.documents
 where knowledge_base = $1 and uri = $2
 for update
@@ -41,7 +43,7 @@ where doc_id = $1 and not acl <@ $2::text[]
 -- $1 sees everything, $2 groups, $3 one document, $4 knowledge base, $5 state, $6 uri, $7 after this id, $8 rows.
 select d.doc_id, d.knowledge_base, d.source, d.title, d.uri, d.kind, d.acl_json, d.version, d.indexed_version, d.state,
     d.language, d.product_version, d.supersedes_uri, d.media_type, d.content_sha256, d.object_key, d.error,
-    d.chunk_count, d.updated_at, d.ingested_at,
+    d.chunk_count, d.updated_at, d.ingested_at, d.configuration,
     coalesce((
         select newer.uri
         from knowledge.documents newer

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from meshkit.models.vectors import Vectors
 from meshkit.postgres import Connection, load_queries
-from meshkit.text.lexemes import identifier_lexemes, index_text, tsvector
+from meshkit.text.lexemes import accented_text, identifier_lexemes, index_text, tsvector
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.scoring import Positions, Term
 
@@ -26,17 +26,22 @@ _MODEL_NAME = re.compile(r"[\w.@:/+-]{1,128}", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class LexicalLeg:
     """What the words brought. `chunks` and `mean_words` are of the part of the corpus that the principal may read;
-    `terms` are the question's words, rarest first; `scores` are BM25."""
+    `terms` are the question's words in all text configurations, rarest first; `scores` are BM25."""
 
     chunks: int
     mean_words: float
     terms: list[Term]
     scores: dict[UUID, float]
 
+    def terms_in(self, configuration: str) -> list[Term]:
+        """The words that a passage of this configuration can hold: identifiers are the same in all."""
+        return [each for each in self.terms if each.configuration == configuration or each.is_identifier]
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A candidate with all that scoring and showing needs. `held` are the question's words in it."""
+    """A candidate with all that scoring and showing needs. `held` are the question's words in it; `configuration` is
+    the one it was stemmed by, "" for the knowledge base's own."""
 
     chunk_id: UUID
     doc_id: UUID
@@ -54,6 +59,7 @@ class Passage:
     updated_at: datetime
     product_version: str
     superseded_by: UUID | None
+    configuration: str = ""
 
 
 class VectorSpace:
@@ -113,6 +119,7 @@ class VectorSpace:
                 updated_at=row["updated_at"],
                 product_version=row["product_version"],
                 superseded_by=row["superseded_by"],
+                configuration=row["configuration"],
             )
             for row in rows
         ]
@@ -147,11 +154,14 @@ async def by_words(
         ranking.b,
         ranking.candidates,
         ranking.read_all_below,
+        accented_text(query),
     )
     if row is None:
         return None
-    columns = (row["lexemes"], row["dfs"], row["idfs"], row["positions"])
-    terms = [Term(lexeme, df, idf, _positions(places)) for lexeme, df, idf, places in zip(*columns, strict=True)]
+    columns = (row["lexemes"], row["dfs"], row["idfs"], row["positions"], row["configurations"])
+    terms = [
+        Term(word, df, idf, _positions(places), name) for word, df, idf, places, name in zip(*columns, strict=True)
+    ]
     return LexicalLeg(row["chunks"], row["mean_words"], terms, dict(zip(row["chunk_ids"], row["scores"], strict=True)))
 
 

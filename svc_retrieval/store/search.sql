@@ -5,9 +5,10 @@
 -- the principal sees no more than $11 chunks, all of them are candidates. All words score the candidates: first by
 -- impacts as they are stored, then the best of them by the words themselves. (The numbers of cells and audiences are
 -- hashes: the ACL itself has the last word.)
+-- The question is read in each text configuration of which the principal sees chunks, and $6 words of each reading count;
+-- words of another one than the knowledge base's own stand everywhere under its name.
 -- $1 knowledge base, $2 groups, $3 text, $4 identifier lexemes, $5 stop lexemes, $6 most words, $7 most postings,
--- $8 k1, $9 b, $10 candidates,
--- $11 most chunks to read all of.
+-- $8 k1, $9 b, $10 candidates, $11 most chunks to read all of, $12 the text with its accents.
 with audiences as materialized (
     select stats.acl, knowledge.audience_number($1, stats.acl) as number, stats.chunk_count, stats.word_count
     from knowledge.corpus_stats stats
@@ -24,12 +25,24 @@ corpus as materialized (
     where base.name = $1
 ),
 asked as (
-    select word.lexeme, word.positions, word.lexeme = any ($5::text[]) as stop
+    select '' as configuration, word.lexeme, word.positions, word.lexeme = any ($5::text[]) as stop
     from corpus, unnest({tsvector}) as word
+    union all
+    select other.configuration, word.lexeme, word.positions, false
+    from (
+        select distinct stats.configuration
+        from knowledge.configuration_stats stats
+        where stats.knowledge_base = $1 and stats.acl && $2::text[]
+    ) as other
+    cross join lateral unnest(
+        knowledge.tagged(to_tsvector(other.configuration::regconfig, $12), other.configuration)
+    ) as word
 ),
 -- A question of nothing but stop words ("hello") is asked by these.
 kept as materialized (
-    select lexeme, positions from asked where not stop or (select bool_and(stop) from asked)
+    select configuration, lexeme, positions
+    from asked
+    where not stop or (select bool_and(stop) from asked where configuration = '')
 ),
 held as materialized (
     select kept.lexeme, stats.acl, stats.document_frequency as df, stats.level_frequencies,
@@ -39,15 +52,19 @@ held as materialized (
         on stats.knowledge_base = $1 and stats.lexeme = kept.lexeme and stats.acl && $2::text[]
 ),
 weighed as materialized (
-    select kept.lexeme, kept.positions, found.df,
-        ln(1 + (corpus.chunks - found.df + 0.5) / (found.df + 0.5))::float8 as idf
-    from kept
-    cross join corpus
-    cross join lateral (
-        select coalesce(sum(held.df), 0)::bigint as df from held where held.lexeme = kept.lexeme
-    ) as found
-    order by found.df, kept.lexeme
-    limit $6
+    select lexeme, positions, df, idf, configuration
+    from (
+        select kept.configuration, kept.lexeme, kept.positions, found.df,
+            ln(1 + (corpus.chunks - found.df + 0.5) / (found.df + 0.5))::float8 as idf,
+            row_number() over (partition by kept.configuration order by found.df, kept.lexeme) as place
+        from kept
+        cross join corpus
+        cross join lateral (
+            select coalesce(sum(held.df), 0)::bigint as df from held where held.lexeme = kept.lexeme
+        ) as found
+    ) as each
+    where place <= $6
+    order by df, lexeme
 ),
 question as materialized (
     select ('{' || string_agg(number || ':' || idf::real, ',') || '}/536870912')::sparsevec as terms
@@ -110,6 +127,7 @@ select corpus.chunks::bigint as chunks, corpus.mean_words,
     array(select df from weighed) as dfs,
     array(select idf from weighed) as idfs,
     array(select array_to_string(positions, ',') from weighed) as positions,
+    array(select configuration from weighed) as configurations,
     array(select chunk_id from best) as chunk_ids,
     array(select bm25 from best) as scores
 from corpus
@@ -157,7 +175,7 @@ union all
 -- hidden since the legs ran is not there.
 -- $1 chunk ids, $2 knowledge base, $3 groups, $4 the question's lexemes, $5 vector.
 select chunk.chunk_id, chunk.doc_id, chunk.text, chunk.metadata_json, chunk.acl, chunk.word_count,
-    chunk.chunk_index, held.lexemes, held.positions,
+    chunk.chunk_index, chunk.configuration, held.lexemes, held.positions,
     1 - (embedding.embedding_vector::vector({dimension}) <=> $5::vector({dimension})) as cosine,
     document.title, document.uri, document.kind, document.indexed_version, document.updated_at,
     document.product_version, successor.doc_id as superseded_by

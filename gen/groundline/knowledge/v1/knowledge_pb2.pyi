@@ -195,7 +195,10 @@ class Document(_message.Message):
     state: Global___DocumentState.ValueType
     """How far it has come."""
     language: _builtins.str
-    """Its language (BCP 47), such as `en`."""
+    """Its language (BCP 47), such as `en` or `de-AT`: as the request's content states it (`language` in front matter,
+    `lang` of HTML), else as it was recognised by its function words when it was indexed, else `en`. It decides how the
+    document's words are stemmed, and so which forms of a word find it; one without a stemmer is matched as written.
+    """
     product_version: _builtins.str
     """The product version it is for; empty where it is for all."""
     content_sha256: _builtins.str

@@ -395,6 +395,7 @@ class RetrievalDiagnostics(_message.Message):
     FOLDED_FIELD_NUMBER: _builtins.int
     CACHED_FIELD_NUMBER: _builtins.int
     RERANK_FIELD_NUMBER: _builtins.int
+    TEXT_CONFIGURATION_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """The query as it was embedded and matched."""
     corpus_chunks: _builtins.int
@@ -413,9 +414,13 @@ class RetrievalDiagnostics(_message.Message):
     """Whether the passages are those of an earlier search in the same conversation. Terms, legs and `embedding_ms` tell of
     that search, `total_ms` of this one.
     """
+    text_configuration: _builtins.str
+    """The text configuration that stemmed `terms`, as PostgreSQL names it (`german`): that of the passage which holds most of
+    the query. Empty for the knowledge base's own, and where nothing was found.
+    """
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueryTerm]:
-        """Its words, with their weight."""
+        """Its words, with their weight. Where evidence is in several languages: as they are read in one of them."""
 
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LegDiagnostics]:
@@ -439,10 +444,11 @@ class RetrievalDiagnostics(_message.Message):
         folded: _builtins.int = ...,
         cached: _builtins.bool = ...,
         rerank: Global___RerankDiagnostics | None = ...,
+        text_configuration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rerank", b"rerank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "folded", b"folded", "legs", b"legs", "query", b"query", "rerank", b"rerank", "terms", b"terms", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "config_id", b"config_id", "corpus_chunks", b"corpus_chunks", "embedding_model", b"embedding_model", "embedding_ms", b"embedding_ms", "folded", b"folded", "legs", b"legs", "query", b"query", "rerank", b"rerank", "terms", b"terms", "text_configuration", b"text_configuration", "total_ms", b"total_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
