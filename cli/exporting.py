@@ -51,7 +51,7 @@ async def export(mesh: Mesh, wanted: Wanted, folder: Path, progress: Progress) -
                 builder.add(turn)
             turns += len(page.turns)
             token = page.next_page_token
-            progress("turns", turns, wanted.most)
+            progress("turns", turns, 0)
         # A stream ends after an hour at the latest, wherever it is.
         if not token or turns >= wanted.most or turns == before:
             break

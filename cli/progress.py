@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, int, int], None]
-"""Told what is done, how many of it, and of how many."""
+"""Told what is done, how many of it, and of how many; 0 where nobody knows."""
 
 LINE_EVERY_S = 10.0
 
@@ -29,7 +29,7 @@ def bars(*, hidden: bool = False) -> Iterator[Progress]:
 
         def progress(phase: str, done: int, total: int) -> None:
             if phase not in tasks:
-                tasks[phase] = drawn.add_task(phase, total=total)
+                tasks[phase] = drawn.add_task(phase, total=total or None)
             drawn.update(tasks[phase], completed=done)
 
         yield progress
@@ -46,6 +46,9 @@ def _lines(clock: Callable[[], float] = time.monotonic) -> Progress:
         if now - said < LINE_EVERY_S or not done or not spent:
             return
         said = now
+        if not total:
+            print(f"{phase}: {done}", file=sys.stderr, flush=True)
+            return
         left = spent / done * (total - done)
         print(f"{phase}: {done} of {total}, about {left:.0f} s left", file=sys.stderr, flush=True)
 

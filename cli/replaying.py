@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 # An event carries its whole pack: more at once would come near what one call may carry.
 PAGE = 20
 EXAMPLES = 5
+PASS, TO_DRAFT = "PASS", "PASS_TO_DRAFT"
+"""Outcomes beside the reasons; the second: the evidence would pass, and what became of a draft nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A turn's verdict then and now. `same` is bit for bit, by the deterministic serialisation."""
+    """A turn's verdict then and now; `drafted`: it is on a draft. `same` is bit for bit, by the deterministic
+    serialisation."""
 
     event_id: str
     session_id: str
     question: str
     stored: evaluation.Verdict
     again: evaluation.Verdict
+    drafted: bool
 
     @property
     def same(self) -> bool:
@@ -38,16 +42,19 @@ class Replayed:
 
 @dataclass(slots=True)
 class Flips:
-    """What another policy would have changed. `counts` is by (outcome then, outcome now)."""
+    """What another policy would have changed. `counts` is by (outcome then, outcome now); `elsewhere` are turns of
+    knowledge bases that the policy is not for."""
 
     judged: int = 0
+    elsewhere: int = 0
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], list[Replayed]] = field(default_factory=dict)
 
     def add(self, replayed: Replayed) -> None:
         """Counts a turn, and keeps the first few of each kind."""
         self.judged += 1
-        change = (outcome(replayed.stored), outcome(replayed.again))
+        now = outcome(replayed.again)
+        change = (outcome(replayed.stored), TO_DRAFT if now == PASS and not replayed.drafted else now)
         if change[0] != change[1]:
             self.counts[change] += 1
             kept = self.examples.setdefault(change, [])
@@ -58,7 +65,7 @@ class Flips:
 def outcome(verdict: evaluation.Verdict) -> str:
     """PASS, or the reason."""
     if verdict.decision == evaluation.DECISION_PASS:
-        return "PASS"
+        return PASS
     return rc.ReasonCode.Name(verdict.reason).removeprefix("REASON_CODE_")
 
 
@@ -88,7 +95,7 @@ async def replay(mesh: Mesh, event: Any, policy: evaluation.Policy | None = None
         verdict = (await mesh.evaluation.Evaluate(first)).verdict
         if verdict.decision == evaluation.DECISION_PASS and draft is not None:
             verdict = (await mesh.evaluation.Evaluate(request)).verdict
-    return Replayed(event.event_id, event.session_id, question, turn.verdict, verdict)
+    return Replayed(event.event_id, event.session_id, question, turn.verdict, verdict, draft is not None)
 
 
 async def replay_all(mesh: Mesh, event: Any) -> list[Replayed]:

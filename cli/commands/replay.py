@@ -14,6 +14,7 @@ from cli.options import EdgeOption, JsonOption, SinceOption
 if TYPE_CHECKING:
     from cli.mesh import Mesh
     from cli.replaying import Flips, Replayed
+    from groundline.evaluation.v1.evaluation_pb2 import Policy
 
 DIFFERS = 5
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most this many turns.")]
@@ -46,6 +47,7 @@ def replay(
     from cli import output
     from cli import replaying as again
     from cli.mesh import call
+    from cli.progress import bars
     from groundline.orchestration.v1 import orchestration_service_pb2 as pb
 
     async def work(mesh: Mesh) -> tuple[int, list[Replayed]]:
@@ -56,13 +58,16 @@ def replay(
             found = await again.replay_all(mesh, event)
             return len(found), [each for each in found if not each.same]
         count, differing = 0, []
-        async for event in again.turns(mesh, moment("--since", since), limit):
+        async for event in again.turns(mesh, begin, limit):
             found = await again.replay_all(mesh, event)
             count += len(found)
             differing += [each for each in found if not each.same]
+            progress("verdicts", count, 0)
         return count, differing
 
-    count, differing = call(edge, "admin", work)
+    begin = moment("--since", since)
+    with bars(hidden=as_json) as progress:
+        count, differing = call(edge, "admin", work)
     if as_json:
         output.print_json({"replayed": count, "differing": [_told(each) for each in differing]})
     else:
@@ -82,39 +87,57 @@ def what_if(
 ) -> None:
     """Which past turns would another policy have decided otherwise?
 
+    The evidence and the draft that there were are judged; no search and no draft is made anew. Where the policy would
+    let pass what was refused before a draft, PASS_TO_DRAFT is said: what that draft would have come to is not known. A
+    policy for one knowledge base is tried on that one's turns only.
+
     \b
-    Example:
+    Examples:
       groundline gate what-if --policy my-policy.json --since 7d
+      groundline gate what-if --policy my-policy.json --json
+
+    Exit codes: 0 done, 1 it could not be done, 2 it was asked wrongly.
     """
     from google.protobuf import json_format
 
     from cli import replaying as again
     from cli.mesh import call
+    from cli.progress import bars
     from groundline.evaluation.v1 import evaluation_pb2
 
     try:
         tried = json_format.Parse(policy.read_text(encoding="utf-8"), evaluation_pb2.Policy())
     except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise CommandError(f"{policy} is not a policy: {error}", 2) from None
+        raise CommandError(f"{policy} is not a policy: {str(error).splitlines()[0]}", 2) from None
 
     async def work(mesh: Mesh) -> Flips:
         flips = again.Flips()
-        async for event in again.turns(mesh, moment("--since", since), limit):
-            flips.add(await again.replay(mesh, event, tried))
+        seen = 0
+        async for event in again.turns(mesh, begin, limit):
+            seen += 1
+            if tried.knowledge_base in ("", event.turn.evidence_pack.knowledge_base):
+                flips.add(await again.replay(mesh, event, tried))
+            else:
+                flips.elsewhere += 1
+            progress("turns", seen, 0)
         return flips
 
-    _print(call(edge, "admin", work), tried.version, as_json)
+    begin = moment("--since", since)
+    with bars(hidden=as_json) as progress:
+        found = call(edge, "admin", work)
+    _print(found, tried, as_json)
 
 
-def _print(flips: Flips, version: str, as_json: bool) -> None:
+def _print(flips: Flips, policy: Policy, as_json: bool) -> None:
     from cli import output
 
     changes = sorted(flips.counts.items(), key=lambda each: -each[1])
     if as_json:
         output.print_json(
             {
-                "policy": version,
+                "policy": policy.version,
                 "judged": flips.judged,
+                "of_other_knowledge_bases": flips.elsewhere,
                 "flips": [
                     {
                         "was": was,
@@ -127,11 +150,17 @@ def _print(flips: Flips, version: str, as_json: bool) -> None:
             }
         )
         return
-    output.say(f"{flips.judged} turns judged by {version}; {sum(flips.counts.values())} would end otherwise.")
+    output.say(f"{flips.judged} turns judged by {policy.version}; {sum(flips.counts.values())} would end otherwise.")
+    if flips.elsewhere:
+        output.say(f"{flips.elsewhere} turns were left out: the policy is for {policy.knowledge_base} alone.")
     if changes:
         output.table(
-            ("was", "would be", "turns", "for example"),
-            [(*each, count, output.shorten(flips.examples[each][0].question, 70)) for each, count in changes],
+            ("was", "would be", "turns", "for example", "event"),
+            [
+                (*each, count, output.shorten(example.question, 60), example.event_id)
+                for each, count in changes
+                for example in flips.examples[each][:1]
+            ],
             empty="",
         )
 
