@@ -66,7 +66,7 @@ def _measure(names: Sequence[str], plan: Plan, options: argparse.Namespace, say:
         yield embedding.run(plan, say)
     if search.NAME in names:
         with _folder(options.keep) as folder:
-            yield search.run(folder, options.sizes, options.searches, options.vocabulary, plan.seed, say)
+            yield search.run(folder, options.sizes, options.searches, options.exact, options.vocabulary, plan.seed, say)
     if storing.NAME in (options.only or ()):
         with _folder() as folder:
             yield storing.run(folder, options.vocabulary, plan.seed, say)
@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--questions", type=_at_least(1), default=40, help="asked for turn-overhead")
     parser.add_argument("--sizes", type=_sizes, default=search.DEFAULT_SIZES, help="of search: some of 10k,100k,1m")
     parser.add_argument("--searches", type=_at_least(1), default=200, help="asked in each cell of search")
+    parser.add_argument(
+        "--exact",
+        type=_at_least(1),
+        default=search.DEFAULT_EXACT,
+        help="of these, how many search answers exactly, too",
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where search keeps what it builds, for later runs")
     parser.add_argument("--vocabulary", type=Path, metavar="DIR", help="Markdown whose vocabulary search borrows")
     parser.add_argument(

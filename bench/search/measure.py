@@ -33,7 +33,7 @@ EVERYTHING = 1_000_000_000
 # Asked first and not counted: what a connection's first plans and an empty cache cost is no search's time.
 WARM_UP = 20
 # The exact answers take seconds each at a million chunks.
-EXACT = 30
+DEFAULT_EXACT = 30
 _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bench'"
 
 
@@ -41,7 +41,7 @@ _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bench'"
 class Cell:
     """One size and one visibility. Times are of each question, in milliseconds; `cpu` is what a
     whole search took of the core, here and in the server; `overlap` is with exact BM25's best
-    ten, `recall` with the ten nearest vectors; both are means over `EXACT` questions."""
+    ten, `recall` with the ten nearest vectors; both are means over the questions that are answered exactly, too."""
 
     chunks: int
     visible: str
@@ -70,8 +70,11 @@ class _Given:
     async def close(self) -> None: ...
 
 
-def run(folder: Path, sizes: Sequence[str], questions: int, vocabulary: Path | None, seed: int, say: Say) -> Table:
-    """Builds what is missing in `folder` and measures. Raises PostgresError."""
+def run(
+    folder: Path, sizes: Sequence[str], questions: int, exact: int, vocabulary: Path | None, seed: int, say: Say
+) -> Table:
+    """Builds what is missing in `folder` and measures with so many questions, `exact` of which are answered exactly,
+    too. Raises PostgresError."""
     synthetic = Synthetic(seed, [vocabulary] if vocabulary else DOCUMENTATION)
     cells: list[Cell] = []
     bases: list[Stored] = []
@@ -83,11 +86,11 @@ def run(folder: Path, sizes: Sequence[str], questions: int, vocabulary: Path | N
             with on_one_core(server):
                 for visible in VISIBLE:
                     say(f"{base.chunks:,} chunks, {visible} visible")
-                    cells.append(uvloop.run(_measure(base, visible, asked)))
-    return _table(cells, bases, synthetic, questions)
+                    cells.append(uvloop.run(_measure(base, visible, asked, exact)))
+    return _table(cells, bases, synthetic, questions, exact)
 
 
-async def _measure(base: Stored, visible: str, asked: Sequence[Question]) -> Cell:
+async def _measure(base: Stored, visible: str, asked: Sequence[Question], exact: int) -> Cell:
     groups = VISIBLE[visible]
     database = await Database.open(base.url, name="bench", max_size=4, statement_timeout_s=300, vectors=True)
     try:
@@ -118,9 +121,9 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question]) -> Cel
 
         lexical_ms, vector_ms, whole_ms = [await _timed(each, asked) for each in (lexical, vector, whole)]
         cpu_ms = await _timed(whole, asked, cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)]))
-        exact = asked[WARM_UP : WARM_UP + EXACT]
-        overlaps = [_found(await lexical(each), await lexical(each, everything)) for each in exact]
-        recalls = [_found(await vector(each), await vector(each, EVERYTHING)) for each in exact]
+        compared = asked[WARM_UP : WARM_UP + exact]
+        overlaps = [_found(await lexical(each), await lexical(each, everything)) for each in compared]
+        recalls = [_found(await vector(each), await vector(each, EVERYTHING)) for each in compared]
         return Cell(
             base.chunks,
             visible,
@@ -164,7 +167,7 @@ def _found(ours: Mapping[UUID, float], exact: Mapping[UUID, float]) -> float:
     return sum(score >= best[-1] - 1e-6 for score in ours_best) / len(best)
 
 
-def _table(cells: Sequence[Cell], bases: Sequence[Stored], synthetic: Synthetic, questions: int) -> Table:
+def _table(cells: Sequence[Cell], bases: Sequence[Stored], synthetic: Synthetic, questions: int, exact: int) -> Table:
     rows = [
         [
             f"{cell.chunks:,}",
@@ -178,8 +181,8 @@ def _table(cells: Sequence[Cell], bases: Sequence[Stored], synthetic: Synthetic,
     notes = [
         f"{questions} questions, one after another; the server's work and the client's share one core. `whole` is a "
         "search from the question's vector to its evidence, both legs side by side.",
-        f"Overlap is with the ten best by BM25 over all that is visible, recall with the ten nearest; {EXACT} "
-        "questions each.",
+        "Overlap is with the ten best by BM25 over all that is visible, recall with the ten nearest; "
+        f"{min(exact, questions)} questions each.",
         f"Vocabulary of {synthetic.vocabulary} words; vectors of {DIMENSION} dimensions around 4,000 topics; server: "
         + ", ".join(f"{name} {SETTINGS[name]}" for name in ("shared_buffers", "maintenance_work_mem"))
         + ".",
