@@ -9,6 +9,7 @@ from uuid import UUID
 
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger, histogram
+from meshkit.text.lexemes import IDENTIFIER_PREFIX
 from meshkit.text.versions import is_for, named_versions, version_of
 from svc_retrieval import folding, scoring
 from svc_retrieval.errors import KnowledgeBaseNotFound
@@ -249,13 +250,21 @@ def _signals(
         cosine=passage.cosine,
         coverage=scoring.coverage(terms, held),
         bigram=scoring.bigram(reading.neighbours, held),
-        identifiers=scoring.identifiers(terms, held, frozenset().union(*map(identifiers, over))),
+        identifiers=scoring.identifiers(terms, held, _named_in(over)) if _holds_identifier(held) else 0.0,
         together=scoring.together(terms, held, ranking.together_span),
         title_overlap=max(
             (scoring.title_overlap(terms, stems(each, passage.configuration)) for each in over), default=0.0
         ),
         another_version=another_version,
     )
+
+
+def _holds_identifier(held: scoring.Held) -> bool:
+    return any(lexeme.startswith(IDENTIFIER_PREFIX) for lexeme in held)
+
+
+def _named_in(over: Sequence[str]) -> frozenset[str]:
+    return frozenset[str]().union(*map(identifiers, over))
 
 
 def _version(passage: Passage) -> str:

@@ -10,7 +10,7 @@ from tests.postgres import migrated_database
 CHUNKS, BLOCK = 2_400, 800
 TABLES = (
     "documents", "doc_chunks", "doc_embeddings", "chunk_terms", "term_stats", "corpus_stats", "knowledge_bases",
-    "embedding_models",
+    "configuration_stats", "embedding_models",
 )  # fmt: skip
 # When a row was made is the one thing that may differ.
 ROWS = "SELECT (to_jsonb(each) - '{{ingested_at,created_at}}'::text[])::text AS row FROM knowledge.{table} each"
