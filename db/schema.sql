@@ -188,6 +188,19 @@ CREATE FUNCTION ticketing.stamp_change() RETURNS trigger
 BEGIN
     -- It rises even if the clock stands or steps back.
     NEW.updated_at := greatest(clock_timestamp(), OLD.updated_at + interval '1 microsecond');
+    IF TG_OP = 'INSERT' THEN
+        NEW.opened_at := NEW.updated_at;
+    ELSIF NEW.status IN ('open', 'pending') THEN
+        IF OLD.status NOT IN ('open', 'pending') THEN
+            NEW.opened_at := NEW.updated_at;
+            -- Whoever asked for the ticket, its conversation has been resolved since.
+            NEW.opened_by := coalesce(NEW.opened_by, '');
+        END IF;
+        NEW.resolved_at := NULL;
+        NEW.resolved_by := '';
+    ELSIF OLD.status IN ('open', 'pending') THEN
+        NEW.resolved_at := NEW.updated_at;
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -256,6 +269,7 @@ CREATE TABLE conversation.sessions (
     request_owner text,
     request_id text,
     request_sha256 bytea,
+    followed_at timestamp with time zone,
     CONSTRAINT sessions_status_check CHECK ((status = ANY (ARRAY['open'::text, 'escalated'::text, 'resolved'::text])))
 )
 WITH (fillfactor='80');
@@ -564,6 +578,7 @@ CREATE TABLE ticketing.tickets (
     resolved_at timestamp with time zone,
     opened_by text DEFAULT ''::text,
     resolved_by text DEFAULT ''::text,
+    opened_at timestamp with time zone,
     CONSTRAINT tickets_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'urgent'::text]))),
     CONSTRAINT tickets_status_check CHECK ((status = ANY (ARRAY['open'::text, 'pending'::text, 'resolved'::text, 'closed'::text])))
 )

@@ -109,6 +109,13 @@ SET status = 'open', context_after_sequence = $2, summary_current = '', revision
 WHERE session_id = $1 AND status = 'resolved'
 RETURNING session_id
 
+-- follow --
+-- The conversation follows what happened to a ticket at $2 (NULL: now, and not to a ticket). No row: something later was
+-- followed already. A conversation has one open ticket at a time, so that these times have one order across its tickets.
+UPDATE conversation.sessions SET followed_at = coalesce($2::timestamptz, clock_timestamp())
+WHERE session_id = $1 AND (followed_at IS NULL OR $2::timestamptz IS NULL OR followed_at < $2::timestamptz)
+RETURNING session_id
+
 -- attach_ticket --
 -- The ticket of an escalation, once.
 UPDATE conversation.sessions SET ticket_id = $2, revision = revision + 1

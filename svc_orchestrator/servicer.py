@@ -70,7 +70,9 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
         return pb.EscalateSessionResponse(status=STATUSES[status])
 
     async def TakeOverSession(self, request: pb.TakeOverSessionRequest, context: Any) -> pb.TakeOverSessionResponse:
-        status = await self._transitions.take_over(UUID(request.session_id), UUID(request.ticket_id))
+        status = await self._transitions.take_over(
+            UUID(request.session_id), UUID(request.ticket_id), _given(request, "opened_at")
+        )
         return pb.TakeOverSessionResponse(status=STATUSES[status])
 
     async def AttachTicket(self, request: pb.AttachTicketRequest, context: Any) -> pb.AttachTicketResponse:
@@ -89,7 +91,9 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
 
     async def ResolveSession(self, request: pb.ResolveSessionRequest, context: Any) -> pb.ResolveSessionResponse:
         ticket_id = UUID(request.ticket_id) if request.HasField("ticket_id") else None
-        status = await self._transitions.resolve(UUID(request.session_id), ticket_id, request.resolved_by)
+        status = await self._transitions.resolve(
+            UUID(request.session_id), ticket_id, request.resolved_by, _given(request, "resolved_at")
+        )
         return pb.ResolveSessionResponse(status=STATUSES[status])
 
     async def ListEvents(self, request: pb.ListEventsRequest, context: Any) -> pb.ListEventsResponse:
@@ -115,7 +119,7 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
         return pb.GetEventResponse(event=event)
 
     async def ListTurns(self, request: pb.ListTurnsRequest, context: Any) -> pb.ListTurnsResponse:
-        since = _moment("since", request.since) if request.HasField("since") else None
+        since = _given(request, "since")
         filters = ("turns", since)
         after = decode_token(request.page_token, filters=filters, kinds=(datetime, UUID))
         size = page_size(request.page_size, default=EVENTS_DEFAULT, maximum=EVENTS_MAXIMUM)
@@ -130,8 +134,8 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
     async def ExportTurns(
         self, request: export_pb.ExportTurnsRequest, context: Any
     ) -> AsyncIterator[export_pb.ExportTurnsResponse]:
-        since = _moment("since", request.since) if request.HasField("since") else None
-        until = _moment("until", request.until) if request.HasField("until") else None
+        since = _given(request, "since")
+        until = _given(request, "until")
         base = request.knowledge_base or "default"
         filters = ("export", base, since, until)
         after = decode_token(request.page_token, filters=filters, kinds=(datetime, UUID))
@@ -142,7 +146,11 @@ class OrchestrationServicer(orchestration_service_pb2_grpc.OrchestrationServiceS
             yield export_pb.ExportTurnsResponse(turns=turns, next_page_token=token, export_id=export_id)
 
 
-def _moment(field: str, stamp: Timestamp) -> datetime:
+def _given(request: Any, field: str) -> datetime | None:
+    """The time in the request's field, if there is one. Raises InvalidRequest for one that no calendar has."""
+    if not request.HasField(field):
+        return None
+    stamp: Timestamp = getattr(request, field)
     try:
         return stamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as exc:

@@ -155,6 +155,12 @@ async def set_summary(conn: Connection, session_id: UUID, summary: str) -> None:
     await conn.execute(queries.set_summary, session_id, summary)
 
 
+async def follow(conn: Connection, session_id: UUID, at: datetime | None) -> bool:
+    """Notes that the conversation follows what happened to a ticket then (None: what its customer does now); False if
+    something later was followed already."""
+    return await conn.fetchval(queries.follow, session_id, at) is not None
+
+
 async def insert_event(conn: Connection, event: event_pb2.Event) -> None:
     """Writes an event down."""
     payload = json_format.MessageToDict(event, preserving_proto_field_name=True)

@@ -1,5 +1,6 @@
 """The steps of a conversation that people take: a customer's wish, an agent's reply, a resolution."""
 
+from datetime import datetime
 from uuid import UUID
 
 from groundline.commands.v1 import commands_pb2
@@ -46,12 +47,18 @@ class Transitions:
                 await store.notify_session(conn, session_id)
         return "escalated"
 
-    async def take_over(self, session_id: UUID, ticket_id: UUID) -> str:
-        """An agent works on it now, under this ticket; returns the status. Raises SessionNotFound."""
+    async def take_over(self, session_id: UUID, ticket_id: UUID, opened_at: datetime | None = None) -> str:
+        """An agent works on it now, under this ticket, which was opened (again) then; returns the status.
+
+        What was overtaken meanwhile changes nothing. Raises SessionNotFound.
+        """
         async with self._db.transaction() as conn:
             session = await self._locked(conn, session_id)
-            if session.ticket_id == ticket_id:
-                # It came before; the conversation may have gone on since.
+            if opened_at is None:
+                # From before tickets said when: that it came before can only be told by the ticket.
+                if session.ticket_id == ticket_id:
+                    return session.status
+            elif not await store.follow(conn, session_id, opened_at):
                 return session.status
             if session.status == "escalated":
                 # An escalation that came first and has no ticket yet finds this one.
@@ -109,8 +116,11 @@ class Transitions:
             await failpoints.reach("orchestrator.reply.committed")
         return message.message_id
 
-    async def resolve(self, session_id: UUID, ticket_id: UUID | None, resolved_by: str) -> str:
-        """Resolves the conversation; returns the status. Raises SessionNotFound.
+    async def resolve(
+        self, session_id: UUID, ticket_id: UUID | None, resolved_by: str, resolved_at: datetime | None = None
+    ) -> str:
+        """Resolves the conversation, at a ticket's resolution of then or at the customer's wish; returns the status.
+        Raises SessionNotFound.
 
         A customer who resolves wants no more answers: what they said before has its outcome with it, for a message that
         is handled later would open the conversation again. A ticket of an earlier escalation that is resolved late
@@ -118,9 +128,14 @@ class Transitions:
         """
         async with self._db.transaction() as conn:
             session = await self._locked(conn, session_id)
+            # Also where nothing else changes: what happened to the ticket before that must not come after it.
+            if resolved_at is not None and not await store.follow(conn, session_id, resolved_at):
+                return session.status
             if session.status == "resolved":
                 return session.status
-            if ticket_id is not None and (session.status == "open" or ticket_id != session.ticket_id):
+            if ticket_id is None:
+                await store.follow(conn, session_id, None)
+            elif session.status == "open" or ticket_id != session.ticket_id:
                 return session.status
             event = _event(session_id, event_pb2.EVENT_TYPE_RESOLVED)
             event.resolution.resolved_by = resolved_by

@@ -3,20 +3,18 @@
 from dataclasses import replace
 from uuid import UUID
 
-from groundline.commands.v1 import commands_pb2 as commands
-from meshkit import failpoints, outbox
+from meshkit import failpoints
 from meshkit.identity import Principal
 from meshkit.paging import decode_token, encode_token
 from meshkit.postgres import Connection, Database
 from svc_ticketing import store
 from svc_ticketing.announcing import announce_updated
+from svc_ticketing.conversation import have_mirrored, have_taken_over
 from svc_ticketing.errors import TicketClosed, TicketNotFound
 from svc_ticketing.lifecycle import after_comment
 from svc_ticketing.model import Author, Comment, NewComment, Status, Ticket, Visibility, is_service
 from svc_ticketing.repeatable import RequestKey
 from svc_ticketing.tickets import found
-
-MAX_AUTHOR_NAME = 256
 
 
 class Comments:
@@ -106,23 +104,13 @@ async def _follow(conn: Connection, ticket: Ticket, comment: Comment) -> None:
     if status is not ticket.status:
         try:
             async with conn.transaction():
-                await store.set_status(conn, ticket.ticket_id, status)
+                opened_at = await store.set_status(conn, ticket.ticket_id, status)
+                if ticket.status is Status.RESOLVED:
+                    await have_taken_over(conn, ticket.session_id, ticket.ticket_id, opened_at)
                 # The comment has raised the revision already.
                 await announce_updated(conn, replace(ticket, status=status, revision=ticket.revision + 1))
         except store.OpenTicketStands:
             # The conversation's new ticket is where a person will answer; this one keeps the words, and stays resolved.
             pass
     if comment.author_type is Author.AGENT and comment.visibility is Visibility.PUBLIC:
-        await outbox.put(
-            conn,
-            commands.MirrorReply(
-                session_id=str(ticket.session_id),
-                ticket_id=str(ticket.ticket_id),
-                comment_id=str(comment.comment_id),
-                author_name=comment.author[:MAX_AUTHOR_NAME],
-                body=comment.body,
-            ),
-            type="mirror_reply",
-            key=f"reply:{comment.comment_id}",
-            ordering_key=ticket.session_id,
-        )
+        await have_mirrored(conn, ticket, comment)

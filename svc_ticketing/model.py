@@ -92,6 +92,7 @@ class Ticket:
     revision: int
     created_at: datetime
     updated_at: datetime
+    opened_at: datetime
     resolved_at: datetime | None
     details: "TicketDetails | None" = None
 
@@ -138,6 +139,7 @@ class Standing:
 
     status: Status
     opened_by: str | None
+    opened_at: datetime
     resolved_by: str | None
     resolved_at: datetime | None
 

@@ -8,13 +8,15 @@ insert into ticketing.tickets
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 on conflict on constraint tickets_request_key do nothing
 returning ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
-    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at,
+    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at,
+    coalesce(opened_at, created_at) as opened_at, resolved_at,
     transcript_json, evidence_pack_json, refused_draft_json, verdict_json
 
 -- get_ticket --
 -- A ticket with everything.
 select ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
-    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at,
+    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at,
+    coalesce(opened_at, created_at) as opened_at, resolved_at,
     transcript_json, evidence_pack_json, refused_draft_json, verdict_json
 from ticketing.tickets
 where ticket_id = $1
@@ -22,7 +24,8 @@ where ticket_id = $1
 -- ticket_of_request --
 -- The ticket that an earlier call with this request_id made, and the digest of that call.
 select ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
-    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at,
+    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at,
+    coalesce(opened_at, created_at) as opened_at, resolved_at,
     transcript_json, evidence_pack_json, refused_draft_json, verdict_json, request_sha256
 from ticketing.tickets
 where request_owner = $1 and request_id = $2
@@ -36,23 +39,23 @@ where session_id = $1 and status in ('open', 'pending')
 -- lock_ticket --
 -- A ticket without its heavy columns, held against other changes until the transaction ends.
 select ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
-    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at
+    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at,
+    coalesce(opened_at, created_at) as opened_at, resolved_at
 from ticketing.tickets
 where ticket_id = $1
 for no key update
 
 -- save_ticket --
--- Writes what can be changed; $8 is who resolves it, if that is the change. A trigger says when it was.
+-- Writes what can be changed; $8 is who resolves it, if that is the change. A trigger says when
+-- it was resolved or opened again.
 update ticketing.tickets
 set status = $2, priority = $3, tags = $4, assigned_to = $5, queue = $6, resolution = $7,
-    resolved_at = case when $2 = 'resolved' then coalesce(resolved_at, clock_timestamp())
-                       when $2 = 'closed' then resolved_at end,
-    resolved_by = case when $2 in ('open', 'pending') then '' when status <> 'resolved' and $2 = 'resolved' then $8
-                       else resolved_by end,
+    resolved_by = case when $2 = 'resolved' and status <> 'resolved' then $8 else resolved_by end,
     revision = revision + 1
 where ticket_id = $1
 returning ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
-    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at,
+    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at,
+    coalesce(opened_at, created_at) as opened_at, resolved_at,
     transcript_json, evidence_pack_json, refused_draft_json, verdict_json
 
 -- touch_ticket --
@@ -64,13 +67,15 @@ where ticket_id = $1
 -- set_status --
 -- What a comment does to the status.
 update ticketing.tickets
-set status = $2, resolved_at = null, resolved_by = ''
+set status = $2
 where ticket_id = $1
+returning opened_at
 
 -- list_tickets --
 -- A page of tickets without their heavy columns, latest change first. A null parameter does not filter.
 select ticket_id, session_id, status, priority, tags, assigned_to, queue, escalation_reason, ai_confidence, summary,
-    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at, resolved_at
+    resolution, customer_id, channel, knowledge_base, revision, created_at, updated_at,
+    coalesce(opened_at, created_at) as opened_at, resolved_at
 from ticketing.tickets
 where ($1::text is null or status = $1)
     and ($2::text is null or (assigned_to = $2 and assigned_to <> ''))
@@ -156,11 +161,11 @@ select statement_timestamp() as now, pg_snapshot_xmin(pg_current_snapshot())::te
 
 -- list_changes --
 -- What happened to tickets after ($1, $2) and up to $3, oldest first, at most $4: tickets as they stand, and replies.
-select changed_at, id, ticket_id, session_id, status, opened_by, resolved_by, resolved_at, author, body
+select changed_at, id, ticket_id, session_id, status, opened_by, opened_at, resolved_by, resolved_at, author, body
 from (
     (
-        select updated_at as changed_at, ticket_id as id, ticket_id, session_id, status, opened_by, resolved_by,
-            resolved_at, null::text as author, null::text as body
+        select updated_at as changed_at, ticket_id as id, ticket_id, session_id, status, opened_by,
+            coalesce(opened_at, created_at) as opened_at, resolved_by, resolved_at, null::text as author, null::text as body
         from ticketing.tickets
         where (updated_at, ticket_id) > ($1, $2::uuid) and updated_at <= $3
         order by updated_at, ticket_id
@@ -168,7 +173,8 @@ from (
     )
     union all
     (
-        select c.created_at, c.comment_id, c.ticket_id, t.session_id, t.status, null, null, null, c.author, c.body
+        select c.created_at, c.comment_id, c.ticket_id, t.session_id, t.status, null, null, null, null, c.author,
+            c.body
         from ticketing.ticket_comments c
         join ticketing.tickets t on t.ticket_id = c.ticket_id
         where c.author_type = 'agent' and c.visibility = 'public'

@@ -129,10 +129,11 @@ async def touch_ticket(conn: Connection, ticket_id: UUID) -> None:
     await conn.execute(_queries.touch_ticket, ticket_id)
 
 
-async def set_status(conn: Connection, ticket_id: UUID, status: Status) -> None:
-    """Sets `open` or `pending` on a locked ticket. Raises OpenTicketStands."""
+async def set_status(conn: Connection, ticket_id: UUID, status: Status) -> datetime:
+    """Sets `open` or `pending` on a locked ticket, and says when it was opened. Raises OpenTicketStands."""
     with _one_open_ticket():
-        await conn.execute(_queries.set_status, ticket_id, status)
+        opened_at: datetime = await conn.fetchval(_queries.set_status, ticket_id, status)
+    return opened_at
 
 
 async def list_tickets(
@@ -287,6 +288,7 @@ def _ticket(row: asyncpg.Record) -> Ticket:
         revision=row["revision"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        opened_at=row["opened_at"],
         resolved_at=row["resolved_at"],
         details=details,
     )
@@ -311,6 +313,7 @@ def _change(row: asyncpg.Record) -> TicketChange:
         what = Standing(
             status=Status(row["status"]),
             opened_by=row["opened_by"],
+            opened_at=row["opened_at"],
             resolved_by=row["resolved_by"],
             resolved_at=row["resolved_at"],
         )

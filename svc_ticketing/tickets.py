@@ -3,14 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from groundline.commands.v1 import commands_pb2 as commands
-from meshkit import failpoints, outbox
+from meshkit import failpoints
 from meshkit.errors import EtagMismatch, FieldViolation, InvalidRequest
 from meshkit.identity import Principal
 from meshkit.paging import decode_token, encode_token
 from meshkit.postgres import Connection, Database
 from svc_ticketing import lifecycle, store
 from svc_ticketing.announcing import announce_created, announce_updated
+from svc_ticketing.conversation import have_resolved, have_taken_over
 from svc_ticketing.errors import TicketAlreadyOpen, TicketNotFound
 from svc_ticketing.lifecycle import Change
 from svc_ticketing.model import NewTicket, Status, Ticket, is_service
@@ -39,7 +39,7 @@ class Tickets:
                     if made is not None:
                         await announce_created(conn, made)
                         if not is_service(by):
-                            await _take_over(conn, made)
+                            await have_taken_over(conn, made.session_id, made.ticket_id, made.opened_at)
                         if failpoints.ON:
                             await failpoints.reach("ticketing.ticket.before_commit")
                 if made is not None:
@@ -76,7 +76,7 @@ class Tickets:
 
     async def update(self, ticket_id: UUID, change: Change, *, etag: str, by: Principal) -> Ticket:
         """Changes a ticket; an `etag` that is not "" must be the current one. A person's resolving resolves the
-        conversation too. Without any difference nothing is written.
+        conversation too, and opening again hands it over again. Without any difference nothing is written.
 
         Raises TicketNotFound, EtagMismatch, TicketClosed, StatusTransitionInvalid, AssignmentNotAllowed,
         InvalidRequest for a resolution that is missing, TicketAlreadyOpen if reopening would make a second one.
@@ -98,7 +98,9 @@ class Tickets:
                 saved = await store.save_ticket(conn, changed, resolved_by=None if is_service(by) else by.subject)
                 await announce_updated(conn, saved)
                 if resolves:
-                    await _resolve_session(conn, saved, by)
+                    await have_resolved(conn, saved, by)
+                elif ticket.status is Status.RESOLVED and saved.status is Status.OPEN:
+                    await have_taken_over(conn, saved.session_id, saved.ticket_id, saved.opened_at)
                 if failpoints.ON:
                     await failpoints.reach("ticketing.update.before_commit")
             if failpoints.ON:
@@ -116,29 +118,6 @@ def found(ticket: Ticket | None, ticket_id: UUID) -> Ticket:
     if ticket is None:
         raise TicketNotFound(ticket_id=ticket_id)
     return ticket
-
-
-async def _take_over(conn: Connection, ticket: Ticket) -> None:
-    await outbox.put(
-        conn,
-        commands.TakeOverSession(session_id=str(ticket.session_id), ticket_id=str(ticket.ticket_id)),
-        type="take_over_session",
-        key=f"take-over:{ticket.ticket_id}",
-        ordering_key=ticket.session_id,
-    )
-
-
-async def _resolve_session(conn: Connection, ticket: Ticket, by: Principal) -> None:
-    assert ticket.resolved_at is not None
-    await outbox.put(
-        conn,
-        commands.ResolveSession(
-            session_id=str(ticket.session_id), ticket_id=str(ticket.ticket_id), resolved_by=by.subject
-        ),
-        type="resolve_session",
-        key=f"resolve-session:{ticket.ticket_id}:{ticket.resolved_at.isoformat()}",
-        ordering_key=ticket.session_id,
-    )
 
 
 async def _require_answer(conn: Connection, ticket: Ticket) -> None:

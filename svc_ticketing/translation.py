@@ -164,6 +164,7 @@ def change_message(change: TicketChange) -> pb.TicketChange:
         return message
     standing = change.what
     message.standing.status = _value(pb.TicketStatus, standing.status)
+    message.standing.opened_at.CopyFrom(timestamp(standing.opened_at))
     if standing.opened_by is not None:
         message.standing.opened_by = standing.opened_by
     if standing.status in (Status.RESOLVED, Status.CLOSED) and standing.resolved_by is not None:

@@ -18,11 +18,10 @@ class ResolveSession(Job[commands.ResolveSession]):
 
     async def work(self, command: commands.ResolveSession, attempt: Attempt) -> Outcome:
         """Passes it on."""
-        await answer(
-            self._orchestration.ResolveSession(
-                orchestration.ResolveSessionRequest(
-                    session_id=command.session_id, ticket_id=command.ticket_id, resolved_by=command.resolved_by
-                )
-            )
+        request = orchestration.ResolveSessionRequest(
+            session_id=command.session_id, ticket_id=command.ticket_id, resolved_by=command.resolved_by
         )
+        if command.HasField("resolved_at"):
+            request.resolved_at.CopyFrom(command.resolved_at)
+        await answer(self._orchestration.ResolveSession(request))
         return Done()

@@ -8,7 +8,7 @@ from svc_workers.peers import Peers, answer
 
 
 class TakeOverSession(Job[commands.TakeOverSession]):
-    """Marks a conversation as worked on by the person who opened a ticket for it."""
+    """Marks a conversation as worked on by a person: its ticket was opened by one, or opened again."""
 
     type, command = "take_over_session", commands.TakeOverSession
     timeout_s, concurrency = 30.0, 16
@@ -18,9 +18,8 @@ class TakeOverSession(Job[commands.TakeOverSession]):
 
     async def work(self, command: commands.TakeOverSession, attempt: Attempt) -> Outcome:
         """Passes it on."""
-        await answer(
-            self._orchestration.TakeOverSession(
-                orchestration.TakeOverSessionRequest(session_id=command.session_id, ticket_id=command.ticket_id)
-            )
-        )
+        request = orchestration.TakeOverSessionRequest(session_id=command.session_id, ticket_id=command.ticket_id)
+        if command.HasField("opened_at"):
+            request.opened_at.CopyFrom(command.opened_at)
+        await answer(self._orchestration.TakeOverSession(request))
         return Done()

@@ -40,9 +40,12 @@ def following(change: pb.TicketChange) -> Following | None:
         resolve = commands.ResolveSession(
             session_id=session_id, ticket_id=ticket_id, resolved_by=standing.resolved_by[:MAX_NAME] or UNKNOWN
         )
-        resolved_at = standing.resolved_at.ToDatetime(UTC).isoformat()
-        return Following("resolve_session", resolve, f"resolve-session:{ticket_id}:{resolved_at}", UUID(session_id))
+        resolve.resolved_at.CopyFrom(standing.resolved_at)
+        key = f"resolve-session:{ticket_id}:{standing.resolved_at.ToDatetime(UTC).isoformat()}"
+        return Following("resolve_session", resolve, key, UUID(session_id))
     if standing.status in (pb.TICKET_STATUS_OPEN, pb.TICKET_STATUS_PENDING) and standing.HasField("opened_by"):
         take_over = commands.TakeOverSession(session_id=session_id, ticket_id=ticket_id)
-        return Following("take_over_session", take_over, f"take-over:{ticket_id}", UUID(session_id))
+        take_over.opened_at.CopyFrom(standing.opened_at)
+        key = f"take-over:{ticket_id}:{standing.opened_at.ToDatetime(UTC).isoformat()}"
+        return Following("take_over_session", take_over, key, UUID(session_id))
     return None

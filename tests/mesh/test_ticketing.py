@@ -108,9 +108,11 @@ async def test_an_agent_takes_a_conversation_over(desk: Desk) -> None:
     assert (await desk.stub("agent").CreateTicket(request)).ticket == made
     (command,) = await desk.commands()
     assert command["type"] == "take_over_session"
-    assert command["idempotency_key"] == f"take-over:{made.ticket_id}"
+    opened_at = await desk.db.fetchval("select opened_at from ticketing.tickets where opened_by is not null")
+    assert command["idempotency_key"] == f"take-over:{made.ticket_id}:{opened_at.isoformat()}"
     assert str(command["ordering_key"]) == session_id
-    assert command["payload_json"] == {"session_id": session_id, "ticket_id": made.ticket_id}
+    payload = {key: command["payload_json"][key] for key in ("session_id", "ticket_id")}
+    assert payload == {"session_id": session_id, "ticket_id": made.ticket_id}
     # Nothing of a refused takeover is left.
     await refusal(desk.stub("agent", "bob").CreateTicket(service_pb.CreateTicketRequest(session_id=session_id)))
     assert len(await desk.commands()) == 1
@@ -172,8 +174,10 @@ async def test_every_pair_of_statuses(desk: Desk) -> None:
         changed = (await agent.UpdateTicket(request)).ticket
         assert changed.status == STATUSES[wanted], (current, wanted)
         assert changed.HasField("resolved_at") == (wanted in ("resolved", "closed"))
-        resolves = wanted == "resolved" and current != "resolved"
-        assert len(await desk.commands()) - before == resolves, (current, wanted)
+        told = [each["type"] for each in (await desk.commands())[before:]]
+        follows = {("resolved", "open"): ["take_over_session"]}
+        resolves = ["resolve_session"] if wanted == "resolved" and current != "resolved" else []
+        assert told == follows.get((current, wanted), resolves), (current, wanted)
 
 
 async def test_resolving_resolves_the_conversation_unless_it_was_closed_first(desk: Desk) -> None:
@@ -192,6 +196,7 @@ async def test_resolving_resolves_the_conversation_unless_it_was_closed_first(de
         "session_id": made.session_id,
         "ticket_id": made.ticket_id,
         "resolved_by": "ada",
+        "resolved_at": changed.resolved_at.ToJsonString(),
     }
     by_service = await desk.ticket()
     resolved = change(by_service.ticket_id, status=pb.TICKET_STATUS_RESOLVED)

@@ -47,6 +47,7 @@ def ticket(status: Status = Status.OPEN, assigned_to: str = "") -> Ticket:
         revision=1,
         created_at=now,
         updated_at=now,
+        opened_at=now,
         resolved_at=None,
     )
 

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from groundline.ticketing.v1 import ticketing_service_pb2 as groundline_dot_ticketing_dot_v1_dot_ticketing__service__pb2
 from groundline.webhooks.v1 import event_pb2 as groundline_dot_webhooks_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%groundline/commands/v1/commands.proto\x12\x16groundline.commands.v1\x1a\x1b\x62uf/validate/validate.proto\x1a/groundline/ticketing/v1/ticketing_service.proto\x1a\"groundline/webhooks/v1/event.proto\"\xf9\x08\n\x07\x43ommand\x12Q\n\x0f\x61\x64vance_session\x18\x01 \x01(\x0b\x32&.groundline.commands.v1.AdvanceSessionH\x00R\x0e\x61\x64vanceSession\x12K\n\rcreate_ticket\x18\x02 \x01(\x0b\x32$.groundline.commands.v1.CreateTicketH\x00R\x0c\x63reateTicket\x12X\n\x12\x61\x64\x64_ticket_comment\x18\x03 \x01(\x0b\x32(.groundline.commands.v1.AddTicketCommentH\x00R\x10\x61\x64\x64TicketComment\x12H\n\x0cmirror_reply\x18\x04 \x01(\x0b\x32#.groundline.commands.v1.MirrorReplyH\x00R\x0bmirrorReply\x12Q\n\x0fresolve_session\x18\x05 \x01(\x0b\x32&.groundline.commands.v1.ResolveSessionH\x00R\x0eresolveSession\x12N\n\x0eresolve_ticket\x18\x06 \x01(\x0b\x32%.groundline.commands.v1.ResolveTicketH\x00R\rresolveTicket\x12U\n\x11take_over_session\x18\x07 \x01(\x0b\x32\'.groundline.commands.v1.TakeOverSessionH\x00R\x0ftakeOverSession\x12N\n\x0esummarize_case\x18\x08 \x01(\x0b\x32%.groundline.commands.v1.SummarizeCaseH\x00R\rsummarizeCase\x12Q\n\x0fingest_document\x18\t \x01(\x0b\x32&.groundline.commands.v1.IngestDocumentH\x00R\x0eingestDocument\x12\x42\n\nindex_case\x18\n \x01(\x0b\x32!.groundline.commands.v1.IndexCaseH\x00R\tindexCase\x12K\n\rpublish_event\x18\x0b \x01(\x0b\x32$.groundline.commands.v1.PublishEventH\x00R\x0cpublishEvent\x12Q\n\x0f\x64\x65liver_webhook\x18\x0c \x01(\x0b\x32&.groundline.commands.v1.DeliverWebhookH\x00R\x0e\x64\x65liverWebhook\x12T\n\x10reindex_passages\x18\r \x01(\x0b\x32\'.groundline.commands.v1.ReindexPassagesH\x00R\x0freindexPassages\x12H\n\x0c\x64rop_vectors\x18\x0e \x01(\x0b\x32#.groundline.commands.v1.DropVectorsH\x00R\x0b\x64ropVectorsB\t\n\x07\x63ommand\"b\n\x0e\x41\x64vanceSession\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12\'\n\nmessage_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tmessageId\"\\\n\x0c\x43reateTicket\x12L\n\x06ticket\x18\x01 \x01(\x0b\x32,.groundline.ticketing.v1.CreateTicketRequestB\x06\xbaH\x03\xc8\x01\x01R\x06ticket\"\xc2\x01\n\x10\x41\x64\x64TicketComment\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12\'\n\nmessage_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tmessageId\x12\"\n\x04\x62ody\x18\x03 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01(\x80\x80\x04R\x04\x62ody\x12*\n\tticket_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00R\x08ticketId\x88\x01\x01\x42\x0c\n\n_ticket_id\"\xd5\x01\n\x0bMirrorReply\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\x12\'\n\ncomment_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tcommentId\x12)\n\x0b\x61uthor_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\nauthorName\x12\"\n\x04\x62ody\x18\x05 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01(\x80\x80\x04R\x04\x62ody\"\x8d\x01\n\x0eResolveSession\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\x12+\n\x0bresolved_by\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\nresolvedBy\"6\n\rResolveTicket\x12%\n\tticket_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"a\n\x0fTakeOverSession\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"_\n\rSummarizeCase\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"T\n\x0eIngestDocument\x12\x1f\n\x06\x64oc_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05\x64ocId\x12!\n\x07version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x07version\".\n\tIndexCase\x12!\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x06\x63\x61seId\"K\n\x0cPublishEvent\x12;\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.groundline.webhooks.v1.EventB\x06\xbaH\x03\xc8\x01\x01R\x05\x65vent\";\n\x0e\x44\x65liverWebhook\x12)\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\ndeliveryId\"W\n\x0fReindexPassages\x12\'\n\nreindex_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\treindexId\x12\x1b\n\x04step\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x04step\"S\n\x0b\x44ropVectors\x12\x44\n\x0eknowledge_base\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\rknowledgeBaseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%groundline/commands/v1/commands.proto\x12\x16groundline.commands.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a/groundline/ticketing/v1/ticketing_service.proto\x1a\"groundline/webhooks/v1/event.proto\"\xf9\x08\n\x07\x43ommand\x12Q\n\x0f\x61\x64vance_session\x18\x01 \x01(\x0b\x32&.groundline.commands.v1.AdvanceSessionH\x00R\x0e\x61\x64vanceSession\x12K\n\rcreate_ticket\x18\x02 \x01(\x0b\x32$.groundline.commands.v1.CreateTicketH\x00R\x0c\x63reateTicket\x12X\n\x12\x61\x64\x64_ticket_comment\x18\x03 \x01(\x0b\x32(.groundline.commands.v1.AddTicketCommentH\x00R\x10\x61\x64\x64TicketComment\x12H\n\x0cmirror_reply\x18\x04 \x01(\x0b\x32#.groundline.commands.v1.MirrorReplyH\x00R\x0bmirrorReply\x12Q\n\x0fresolve_session\x18\x05 \x01(\x0b\x32&.groundline.commands.v1.ResolveSessionH\x00R\x0eresolveSession\x12N\n\x0eresolve_ticket\x18\x06 \x01(\x0b\x32%.groundline.commands.v1.ResolveTicketH\x00R\rresolveTicket\x12U\n\x11take_over_session\x18\x07 \x01(\x0b\x32\'.groundline.commands.v1.TakeOverSessionH\x00R\x0ftakeOverSession\x12N\n\x0esummarize_case\x18\x08 \x01(\x0b\x32%.groundline.commands.v1.SummarizeCaseH\x00R\rsummarizeCase\x12Q\n\x0fingest_document\x18\t \x01(\x0b\x32&.groundline.commands.v1.IngestDocumentH\x00R\x0eingestDocument\x12\x42\n\nindex_case\x18\n \x01(\x0b\x32!.groundline.commands.v1.IndexCaseH\x00R\tindexCase\x12K\n\rpublish_event\x18\x0b \x01(\x0b\x32$.groundline.commands.v1.PublishEventH\x00R\x0cpublishEvent\x12Q\n\x0f\x64\x65liver_webhook\x18\x0c \x01(\x0b\x32&.groundline.commands.v1.DeliverWebhookH\x00R\x0e\x64\x65liverWebhook\x12T\n\x10reindex_passages\x18\r \x01(\x0b\x32\'.groundline.commands.v1.ReindexPassagesH\x00R\x0freindexPassages\x12H\n\x0c\x64rop_vectors\x18\x0e \x01(\x0b\x32#.groundline.commands.v1.DropVectorsH\x00R\x0b\x64ropVectorsB\t\n\x07\x63ommand\"b\n\x0e\x41\x64vanceSession\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12\'\n\nmessage_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tmessageId\"\\\n\x0c\x43reateTicket\x12L\n\x06ticket\x18\x01 \x01(\x0b\x32,.groundline.ticketing.v1.CreateTicketRequestB\x06\xbaH\x03\xc8\x01\x01R\x06ticket\"\xc2\x01\n\x10\x41\x64\x64TicketComment\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12\'\n\nmessage_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tmessageId\x12\"\n\x04\x62ody\x18\x03 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01(\x80\x80\x04R\x04\x62ody\x12*\n\tticket_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00R\x08ticketId\x88\x01\x01\x42\x0c\n\n_ticket_id\"\xd5\x01\n\x0bMirrorReply\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\x12\'\n\ncomment_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tcommentId\x12)\n\x0b\x61uthor_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\nauthorName\x12\"\n\x04\x62ody\x18\x05 \x01(\tB\x0e\x80\x01\x01\xbaH\x08r\x06\x10\x01(\x80\x80\x04R\x04\x62ody\"\xca\x01\n\x0eResolveSession\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\x12+\n\x0bresolved_by\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02R\nresolvedBy\x12;\n\x0bresolved_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nresolvedAt\"6\n\rResolveTicket\x12%\n\tticket_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"\x9a\x01\n\x0fTakeOverSession\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\x12\x37\n\topened_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08openedAt\"_\n\rSummarizeCase\x12\'\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tsessionId\x12%\n\tticket_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x08ticketId\"T\n\x0eIngestDocument\x12\x1f\n\x06\x64oc_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05\x64ocId\x12!\n\x07version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x07version\".\n\tIndexCase\x12!\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x06\x63\x61seId\"K\n\x0cPublishEvent\x12;\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.groundline.webhooks.v1.EventB\x06\xbaH\x03\xc8\x01\x01R\x05\x65vent\";\n\x0e\x44\x65liverWebhook\x12)\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\ndeliveryId\"W\n\x0fReindexPassages\x12\'\n\nreindex_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\treindexId\x12\x1b\n\x04step\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01R\x04step\"S\n\x0b\x44ropVectors\x12\x44\n\x0eknowledge_base\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9-]{0,62}$R\rknowledgeBaseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -90,34 +91,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REINDEXPASSAGES'].fields_by_name['step']._serialized_options = b'\272H\004\032\002(\001'
   _globals['_DROPVECTORS'].fields_by_name['knowledge_base']._loaded_options = None
   _globals['_DROPVECTORS'].fields_by_name['knowledge_base']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9-]{0,62}$'
-  _globals['_COMMAND']._serialized_start=180
-  _globals['_COMMAND']._serialized_end=1325
-  _globals['_ADVANCESESSION']._serialized_start=1327
-  _globals['_ADVANCESESSION']._serialized_end=1425
-  _globals['_CREATETICKET']._serialized_start=1427
-  _globals['_CREATETICKET']._serialized_end=1519
-  _globals['_ADDTICKETCOMMENT']._serialized_start=1522
-  _globals['_ADDTICKETCOMMENT']._serialized_end=1716
-  _globals['_MIRRORREPLY']._serialized_start=1719
-  _globals['_MIRRORREPLY']._serialized_end=1932
-  _globals['_RESOLVESESSION']._serialized_start=1935
-  _globals['_RESOLVESESSION']._serialized_end=2076
-  _globals['_RESOLVETICKET']._serialized_start=2078
-  _globals['_RESOLVETICKET']._serialized_end=2132
-  _globals['_TAKEOVERSESSION']._serialized_start=2134
-  _globals['_TAKEOVERSESSION']._serialized_end=2231
-  _globals['_SUMMARIZECASE']._serialized_start=2233
-  _globals['_SUMMARIZECASE']._serialized_end=2328
-  _globals['_INGESTDOCUMENT']._serialized_start=2330
-  _globals['_INGESTDOCUMENT']._serialized_end=2414
-  _globals['_INDEXCASE']._serialized_start=2416
-  _globals['_INDEXCASE']._serialized_end=2462
-  _globals['_PUBLISHEVENT']._serialized_start=2464
-  _globals['_PUBLISHEVENT']._serialized_end=2539
-  _globals['_DELIVERWEBHOOK']._serialized_start=2541
-  _globals['_DELIVERWEBHOOK']._serialized_end=2600
-  _globals['_REINDEXPASSAGES']._serialized_start=2602
-  _globals['_REINDEXPASSAGES']._serialized_end=2689
-  _globals['_DROPVECTORS']._serialized_start=2691
-  _globals['_DROPVECTORS']._serialized_end=2774
+  _globals['_COMMAND']._serialized_start=213
+  _globals['_COMMAND']._serialized_end=1358
+  _globals['_ADVANCESESSION']._serialized_start=1360
+  _globals['_ADVANCESESSION']._serialized_end=1458
+  _globals['_CREATETICKET']._serialized_start=1460
+  _globals['_CREATETICKET']._serialized_end=1552
+  _globals['_ADDTICKETCOMMENT']._serialized_start=1555
+  _globals['_ADDTICKETCOMMENT']._serialized_end=1749
+  _globals['_MIRRORREPLY']._serialized_start=1752
+  _globals['_MIRRORREPLY']._serialized_end=1965
+  _globals['_RESOLVESESSION']._serialized_start=1968
+  _globals['_RESOLVESESSION']._serialized_end=2170
+  _globals['_RESOLVETICKET']._serialized_start=2172
+  _globals['_RESOLVETICKET']._serialized_end=2226
+  _globals['_TAKEOVERSESSION']._serialized_start=2229
+  _globals['_TAKEOVERSESSION']._serialized_end=2383
+  _globals['_SUMMARIZECASE']._serialized_start=2385
+  _globals['_SUMMARIZECASE']._serialized_end=2480
+  _globals['_INGESTDOCUMENT']._serialized_start=2482
+  _globals['_INGESTDOCUMENT']._serialized_end=2566
+  _globals['_INDEXCASE']._serialized_start=2568
+  _globals['_INDEXCASE']._serialized_end=2614
+  _globals['_PUBLISHEVENT']._serialized_start=2616
+  _globals['_PUBLISHEVENT']._serialized_end=2691
+  _globals['_DELIVERWEBHOOK']._serialized_start=2693
+  _globals['_DELIVERWEBHOOK']._serialized_end=2752
+  _globals['_REINDEXPASSAGES']._serialized_start=2754
+  _globals['_REINDEXPASSAGES']._serialized_end=2841
+  _globals['_DROPVECTORS']._serialized_start=2843
+  _globals['_DROPVECTORS']._serialized_end=2926
 # @@protoc_insertion_point(module_scope)

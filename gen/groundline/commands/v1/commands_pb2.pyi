@@ -5,6 +5,7 @@ What the outbox and the queues carry: each command has exactly one handler, and 
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from groundline.ticketing.v1 import ticketing_service_pb2 as _ticketing_service_pb2
 from groundline.webhooks.v1 import event_pb2 as _event_pb2
 import builtins as _builtins
@@ -261,22 +262,28 @@ class ResolveSession(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     TICKET_ID_FIELD_NUMBER: _builtins.int
     RESOLVED_BY_FIELD_NUMBER: _builtins.int
+    RESOLVED_AT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The conversation (UUID)."""
     ticket_id: _builtins.str
     """The ticket (UUID)."""
     resolved_by: _builtins.str
     """The agent's subject; `unknown` where the ticket doesn't say."""
+    @_builtins.property
+    def resolved_at(self) -> _timestamp_pb2.Timestamp:
+        """When the ticket was resolved, by the database's clock."""
+
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         ticket_id: _builtins.str = ...,
         resolved_by: _builtins.str = ...,
+        resolved_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resolved_at", b"resolved_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolved_by", b"resolved_by", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -306,25 +313,33 @@ Global___ResolveTicket: _TypeAlias = ResolveTicket  # noqa: Y015
 
 @_typing.final
 class TakeOverSession(_message.Message):
-    """Mark a conversation as worked on by a person. Key: `take-over:` and the ticket's id."""
+    """Mark a conversation as worked on by a person. Key: `take-over:`, the ticket's id, `:` and when it
+    was opened (ISO 8601, UTC).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     TICKET_ID_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The conversation (UUID)."""
     ticket_id: _builtins.str
     """The ticket (UUID)."""
+    @_builtins.property
+    def opened_at(self) -> _timestamp_pb2.Timestamp:
+        """When the ticket was opened, or opened again, by the database's clock."""
+
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         ticket_id: _builtins.str = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened_at", b"opened_at", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -241,19 +241,27 @@ class TakeOverSessionRequest(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     TICKET_ID_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The conversation (UUID)."""
     ticket_id: _builtins.str
     """The agent's ticket (UUID)."""
+    @_builtins.property
+    def opened_at(self) -> _timestamp_pb2.Timestamp:
+        """When the ticket was opened, or opened again, by the database's clock. What is older than what was followed last changes
+        nothing.
+        """
+
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         ticket_id: _builtins.str = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened_at", b"opened_at", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,22 +401,28 @@ class ResolveSessionRequest(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     TICKET_ID_FIELD_NUMBER: _builtins.int
     RESOLVED_BY_FIELD_NUMBER: _builtins.int
+    RESOLVED_AT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The conversation (UUID)."""
     ticket_id: _builtins.str
     """The ticket that was resolved (UUID); empty where the customer resolved the conversation."""
     resolved_by: _builtins.str
     """`customer`, the agent's subject, or `unknown`."""
+    @_builtins.property
+    def resolved_at(self) -> _timestamp_pb2.Timestamp:
+        """When the ticket was resolved, by the database's clock. What is older than what was followed last changes nothing."""
+
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         ticket_id: _builtins.str | None = ...,
         resolved_by: _builtins.str = ...,
+        resolved_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id", "resolved_at", b"resolved_at", "ticket_id", b"ticket_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id", "resolved_by", b"resolved_by", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "session_id", b"session_id", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ticket_id: _TypeAlias = _typing.Literal["ticket_id"]  # noqa: Y015
     _WhichOneofArgType__ticket_id: _TypeAlias = _typing.Literal["_ticket_id", b"_ticket_id"]  # noqa: Y015

@@ -137,7 +137,8 @@ class OrchestrationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TakeOverSession(self, request, context):
-        """Marks a conversation as worked on by a person who opened a ticket for it, whatever the bot is doing at the moment.
+        """Marks a conversation as worked on by a person, whatever the bot is doing at the moment: its ticket was opened by one,
+        or opened again after it was resolved.
         Fails with SESSION_NOT_FOUND (NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

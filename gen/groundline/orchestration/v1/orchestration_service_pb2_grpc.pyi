@@ -35,7 +35,8 @@ class OrchestrationServiceStub:
     Fails with SESSION_NOT_FOUND (NOT_FOUND), SESSION_NOT_OPEN (FAILED_PRECONDITION).
     """
     TakeOverSession: _aio.UnaryUnaryMultiCallable[_orchestration_service_pb2.TakeOverSessionRequest, _orchestration_service_pb2.TakeOverSessionResponse]
-    """Marks a conversation as worked on by a person who opened a ticket for it, whatever the bot is doing at the moment.
+    """Marks a conversation as worked on by a person, whatever the bot is doing at the moment: its ticket was opened by one,
+    or opened again after it was resolved.
     Fails with SESSION_NOT_FOUND (NOT_FOUND).
     """
     AttachTicket: _aio.UnaryUnaryMultiCallable[_orchestration_service_pb2.AttachTicketRequest, _orchestration_service_pb2.AttachTicketResponse]
@@ -112,7 +113,8 @@ class OrchestrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orchestration_service_pb2.TakeOverSessionRequest,
         context: _aio.ServicerContext[_orchestration_service_pb2.TakeOverSessionRequest, _abc.Awaitable[_orchestration_service_pb2.TakeOverSessionResponse]],
     ) -> _abc.Awaitable[_orchestration_service_pb2.TakeOverSessionResponse]:
-        """Marks a conversation as worked on by a person who opened a ticket for it, whatever the bot is doing at the moment.
+        """Marks a conversation as worked on by a person, whatever the bot is doing at the moment: its ticket was opened by one,
+        or opened again after it was resolved.
         Fails with SESSION_NOT_FOUND (NOT_FOUND).
         """
 

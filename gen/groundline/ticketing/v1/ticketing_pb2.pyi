@@ -458,11 +458,12 @@ class TicketStanding(_message.Message):
     OPENED_BY_FIELD_NUMBER: _builtins.int
     RESOLVED_BY_FIELD_NUMBER: _builtins.int
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
     status: Global___TicketStatus.ValueType
     """Its status."""
     opened_by: _builtins.str
-    """Who opened it without having been asked by the conversation, which must follow then; empty if not known who.
-    Absent where the conversation itself asked for the ticket.
+    """Who opened it without having been asked by the conversation, which must follow then; empty if not known who, or if
+    it was opened again. Absent where the conversation itself asked for the ticket.
     """
     resolved_by: _builtins.str
     """Who resolved it, so that the conversation must follow; empty if not known who. Absent where it is not resolved, or
@@ -472,6 +473,10 @@ class TicketStanding(_message.Message):
     def resolved_at(self) -> _timestamp_pb2.Timestamp:
         """When it was resolved: a ticket that is resolved again is so at another time. Present where `resolved_by` is."""
 
+    @_builtins.property
+    def opened_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened, or opened again."""
+
     def __init__(
         self,
         *,
@@ -479,10 +484,11 @@ class TicketStanding(_message.Message):
         opened_by: _builtins.str | None = ...,
         resolved_by: _builtins.str | None = ...,
         resolved_at: _timestamp_pb2.Timestamp | None = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by", "_resolved_by", b"_resolved_by", "opened_by", b"opened_by", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by", "_resolved_by", b"_resolved_by", "opened_at", b"opened_at", "opened_by", b"opened_by", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by", "_resolved_by", b"_resolved_by", "opened_by", b"opened_by", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by", "_resolved_by", b"_resolved_by", "opened_at", b"opened_at", "opened_by", b"opened_by", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__opened_by: _TypeAlias = _typing.Literal["opened_by"]  # noqa: Y015
     _WhichOneofArgType__opened_by: _TypeAlias = _typing.Literal["_opened_by", b"_opened_by"]  # noqa: Y015

@@ -116,7 +116,8 @@ class TicketingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTicket(self, request, context):
-        """Changes status, priority, tags, assignee, queue or resolution. Resolving also resolves the conversation.
+        """Changes status, priority, tags, assignee, queue or resolution. Resolving also resolves the conversation; opening a
+        resolved ticket again hands the conversation over again, under this ticket.
         Fails with TICKET_NOT_FOUND (NOT_FOUND), ETAG_MISMATCH (ABORTED), FIELD_NOT_UPDATABLE (INVALID_ARGUMENT),
         STATUS_TRANSITION_INVALID and TICKET_CLOSED (FAILED_PRECONDITION), ASSIGNMENT_NOT_ALLOWED (PERMISSION_DENIED).
         """
@@ -126,7 +127,7 @@ class TicketingServiceServicer:
 
     def CreateComment(self, request, context):
         """Writes a public reply, which becomes a message of the conversation, or an internal note. Once by request_id.
-        A customer's message mirrored to a resolved ticket opens it again.
+        A customer's message mirrored to a resolved ticket opens it again, and the conversation with it.
         Fails with TICKET_NOT_FOUND (NOT_FOUND), TICKET_CLOSED (FAILED_PRECONDITION), REQUEST_ID_REUSED (ALREADY_EXISTS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

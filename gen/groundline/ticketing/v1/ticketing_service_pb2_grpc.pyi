@@ -27,13 +27,14 @@ class TicketingServiceStub:
     ListTickets: _aio.UnaryUnaryMultiCallable[_ticketing_service_pb2.ListTicketsRequest, _ticketing_service_pb2.ListTicketsResponse]
     """Lists tickets, latest change first. Fails with PAGE_TOKEN_INVALID (INVALID_ARGUMENT)."""
     UpdateTicket: _aio.UnaryUnaryMultiCallable[_ticketing_service_pb2.UpdateTicketRequest, _ticketing_service_pb2.UpdateTicketResponse]
-    """Changes status, priority, tags, assignee, queue or resolution. Resolving also resolves the conversation.
+    """Changes status, priority, tags, assignee, queue or resolution. Resolving also resolves the conversation; opening a
+    resolved ticket again hands the conversation over again, under this ticket.
     Fails with TICKET_NOT_FOUND (NOT_FOUND), ETAG_MISMATCH (ABORTED), FIELD_NOT_UPDATABLE (INVALID_ARGUMENT),
     STATUS_TRANSITION_INVALID and TICKET_CLOSED (FAILED_PRECONDITION), ASSIGNMENT_NOT_ALLOWED (PERMISSION_DENIED).
     """
     CreateComment: _aio.UnaryUnaryMultiCallable[_ticketing_service_pb2.CreateCommentRequest, _ticketing_service_pb2.CreateCommentResponse]
     """Writes a public reply, which becomes a message of the conversation, or an internal note. Once by request_id.
-    A customer's message mirrored to a resolved ticket opens it again.
+    A customer's message mirrored to a resolved ticket opens it again, and the conversation with it.
     Fails with TICKET_NOT_FOUND (NOT_FOUND), TICKET_CLOSED (FAILED_PRECONDITION), REQUEST_ID_REUSED (ALREADY_EXISTS).
     """
     ListComments: _aio.UnaryUnaryMultiCallable[_ticketing_service_pb2.ListCommentsRequest, _ticketing_service_pb2.ListCommentsResponse]
@@ -91,7 +92,8 @@ class TicketingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ticketing_service_pb2.UpdateTicketRequest,
         context: _aio.ServicerContext[_ticketing_service_pb2.UpdateTicketRequest, _abc.Awaitable[_ticketing_service_pb2.UpdateTicketResponse]],
     ) -> _abc.Awaitable[_ticketing_service_pb2.UpdateTicketResponse]:
-        """Changes status, priority, tags, assignee, queue or resolution. Resolving also resolves the conversation.
+        """Changes status, priority, tags, assignee, queue or resolution. Resolving also resolves the conversation; opening a
+        resolved ticket again hands the conversation over again, under this ticket.
         Fails with TICKET_NOT_FOUND (NOT_FOUND), ETAG_MISMATCH (ABORTED), FIELD_NOT_UPDATABLE (INVALID_ARGUMENT),
         STATUS_TRANSITION_INVALID and TICKET_CLOSED (FAILED_PRECONDITION), ASSIGNMENT_NOT_ALLOWED (PERMISSION_DENIED).
         """
@@ -103,7 +105,7 @@ class TicketingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_ticketing_service_pb2.CreateCommentRequest, _abc.Awaitable[_ticketing_service_pb2.CreateCommentResponse]],
     ) -> _abc.Awaitable[_ticketing_service_pb2.CreateCommentResponse]:
         """Writes a public reply, which becomes a message of the conversation, or an internal note. Once by request_id.
-        A customer's message mirrored to a resolved ticket opens it again.
+        A customer's message mirrored to a resolved ticket opens it again, and the conversation with it.
         Fails with TICKET_NOT_FOUND (NOT_FOUND), TICKET_CLOSED (FAILED_PRECONDITION), REQUEST_ID_REUSED (ALREADY_EXISTS).
         """
 
