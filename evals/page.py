@@ -1,5 +1,6 @@
 """The report as blocks, and the two ways to write it: Markdown, and one HTML file that needs nothing else."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -40,6 +41,7 @@ class Items:
 
 Block = Heading | Text | Table | Items | Chart
 
+_RANGE = re.compile(r"\([\d.]+–[\d.]+\)")
 _STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#1b1f24, #e6e8eb); --paper: light-dark(#fff, #14171a);
   --faint: light-dark(#d5d9de, #3a4047); --soft: light-dark(#f3f5f7, #1d2226); --s0: light-dark(#0b57a4, #7ab7ff);
@@ -54,6 +56,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-s
 .wide { overflow-x: auto; } table { border-collapse: collapse; min-width: min(42rem, 100%);
   font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption, figcaption { text-align: left; font-weight: 600; padding: .75rem 0 .4rem; }
+caption span { position: sticky; left: 0; display: inline-block; max-width: calc(min(100vw, 68rem) - 3rem); }
+.range { white-space: nowrap; }
 th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid var(--faint); vertical-align: top; }
 thead th { background: var(--soft); } tbody th { font-weight: 600; }
 .important { border-left: 4px solid var(--s1); background: var(--soft); padding: .5rem .9rem; }
@@ -119,13 +123,18 @@ def _written(block: Heading | Text | Table | Items) -> str:
             body = "".join(f"<tr>{_row(first, rest)}</tr>" for first, *rest in rows)
             return (
                 f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
-                f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>"
+                f"<table><caption><span>{escape(caption)}</span></caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>"
                 "</table></div>\n"
             )
 
 
 def _row(first: str, rest: Sequence[str]) -> str:
-    return f'<th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(each)}</td>" for each in rest)
+    return f'<th scope="row">{escape(first)}</th>' + "".join(f"<td>{_cell(each)}</td>" for each in rest)
+
+
+def _cell(text: str) -> str:
+    """An interval is read as one: it moves to the next line whole."""
+    return _RANGE.sub(r'<span class="range">\g<0></span>', escape(text))
 
 
 def _markdown(block: Block) -> str:
