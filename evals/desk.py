@@ -13,6 +13,7 @@ from typing import TypeVar
 from db.bootstrap import DATABASE, OWNER, create_database
 from db.migrate import migrate
 from db.postgres import PostgresServer
+from evals.remembering import Remembering
 from groundline.commands.v1 import commands_pb2 as commands
 from meshkit.errors import InvalidRequest
 from meshkit.ids import new_id
@@ -168,7 +169,7 @@ async def open_desk(*, embedding_model: str = "", server: PostgresServer | None 
         await migrate(server.url(OWNER, DATABASE))
         retrieval = await _open(stack, server, "groundline_retrieval")
         workers = await _open(stack, server, "groundline_workers")
-        embedder = await open_embedder(embedding_model, workers=2)
+        embedder = Remembering(await open_embedder(embedding_model, workers=2))
         stack.push_async_callback(embedder.close)
         desk = Desk(
             retrieval,
