@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.database import Ground
 from bench.figures import Spread, quantile, ratios
@@ -20,91 +23,174 @@ from db.bootstrap import OWNER
 
 NAME = "outbox"
 COMMANDS, AMQP_COMMANDS, BACKLOG = 10_000, 4_000, (25_000, 100_000)
-# How many may be under way, and the most that one claim takes: the same for both.
+# How many may be under way, and the most that one claim takes: the same for all.
 PLACES = 100
-_TIMEOUT_S = 300
+# Of the whole benchmark, however slow the machine; no round begins later than ROUNDS_END_S.
+BUDGET_S, ROUNDS_END_S = 420.0, 240.0
+_INSTALL_TIMEOUT_S = 300
 _PEERS = REPOSITORY / "bench" / "peers"
 _LATENCIES = (("idle, 20/s", 200, 20.0), ("under load, 500/s", 4_000, 500.0))
+_BARE, _PGQUEUER, _EMBEDDED, _AMQP = "bare", "pgqueuer", "embedded", "amqp"
+_LABELS = {
+    _BARE: "claim and mark alone, one connection",
+    _PGQUEUER: "PgQueuer 1.6",
+    _EMBEDDED: "embedded road",
+    _AMQP: "amqp road",
+}
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Found:
+    """Commands a second by subject, a round each; by length of the backlog; seconds from commit to handler."""
+
+    rounds: list[dict[str, float]] = field(default_factory=list)
+    backlog: dict[int, float] = field(default_factory=dict)
+    late: dict[str, list[float]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+class _Pieces:
+    """Runs one piece after the other while there is time. One that fails takes none of the others with it."""
+
+    def __init__(self, found: _Found, say: Say) -> None:
+        self._found, self._say = found, say
+        self._started = time.monotonic()
+
+    @property
+    def left_s(self) -> float:
+        return BUDGET_S - self.spent_s
+
+    @property
+    def spent_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def run(self, text: str, piece: Callable[[float], T]) -> T | None:
+        """What `piece` finds within the seconds that are left; None, and a note of it, if it finds nothing."""
+        self._say(f"{text} ({self.spent_s:.0f} s of at most {BUDGET_S:.0f})")
+        try:
+            if self.left_s < 1:
+                raise LoadError("no time was left")
+            return piece(self.left_s)
+        except LoadError as error:
+            self._found.missing.append(f"{text}: {error}")
+            return None
 
 
 def run(made: Ground, plan: Plan, say: Say) -> Table:
-    """Alternates the subjects, `plan.rounds` rounds of COMMANDS commands each."""
+    """Alternates the subjects, at most `plan.rounds` rounds of COMMANDS commands each."""
     say("making the peers' environment")
     peers = _environment(REPOSITORY / "build" / "bench-peers")
     url, peer_url = made.url(OWNER), made.server.url(database="pgqueuer_bench")
     made.server.run("createdb", "-h", str(made.server.run_dir), "-U", "postgres", "pgqueuer_bench", timeout_s=30)
-    rates: dict[str, list[float]] = {"pgqueuer": [], "embedded": [], "amqp": []}
+    found = _Found()
+    pieces = _Pieces(found, say)
     with _broker() as amqp_url:
+        subjects: dict[str, Callable[[float], float]] = {
+            _BARE: lambda limit_s: _drained(_ours(limit_s, "bare", url, COMMANDS, PLACES), COMMANDS),
+            _PGQUEUER: lambda limit_s: _drained(_peer(limit_s, peers, made, peer_url), COMMANDS),
+            _EMBEDDED: lambda limit_s: _drained(_ours(limit_s, "drain", url, COMMANDS, PLACES), COMMANDS),
+        }
+        if amqp_url:
+            subjects[_AMQP] = lambda limit_s: _drained(
+                _ours(limit_s, "drain", url, AMQP_COMMANDS, PLACES, amqp_url), AMQP_COMMANDS
+            )
         for turn in range(plan.rounds):
-            for name in ("pgqueuer", "embedded") if turn % 2 == 0 else ("embedded", "pgqueuer"):
-                say(f"{name}: {COMMANDS} commands, round {turn + 1} of {plan.rounds}")
-                if name == "embedded":
-                    rates[name].append(_drained(_ours("drain", url, COMMANDS, PLACES), COMMANDS))
-                else:
-                    rates[name].append(_drained(_peer(peers, made, peer_url), COMMANDS))
-            if amqp_url:
-                say(f"amqp: {AMQP_COMMANDS} commands, round {turn + 1} of {plan.rounds}")
-                rates["amqp"].append(_drained(_ours("drain", url, AMQP_COMMANDS, PLACES, amqp_url), AMQP_COMMANDS))
-    backlog = {}
+            if pieces.spent_s > ROUNDS_END_S:
+                found.missing.append(f"rounds after the first {turn}: they took {pieces.spent_s:.0f} s")
+                break
+            rates = {}
+            for name in list(subjects) if turn % 2 == 0 else reversed(subjects):
+                rate = pieces.run(f"{_LABELS[name]}, round {turn + 1} of {plan.rounds}", subjects[name])
+                if rate is not None:
+                    rates[name] = rate
+            found.rounds.append(rates)
+        roads = {"embedded": ""} | ({"amqp": amqp_url} if amqp_url else {})
+        for label, count, rate in _LATENCIES:
+            for road, broker in roads.items():
+                text = f"{road} road, commit to handler, {label}"
+                late = pieces.run(text, lambda s, c=count, r=rate, b=broker: _late(s, url, c, r, b))  # type: ignore[misc]
+                if late is not None:
+                    found.late[text] = late
     for count in BACKLOG:
-        say(f"a backlog of {count}")
-        backlog[count] = _drained(_ours("drain", url, count, PLACES), count)
-    late = {}
-    for label, count, rate in _LATENCIES:
-        say(f"from commit to handler, {label}")
-        late[label] = _ours("latency", url, count, rate)["seconds"]
-    return _table(rates, backlog, late)
+        drained = pieces.run(
+            f"a backlog of {count}",
+            lambda s, c=count: _drained(_ours(s, "drain", url, c, PLACES), c),  # type: ignore[misc]
+        )
+        if drained is not None:
+            found.backlog[count] = drained
+    return _table(found)
 
 
-def _table(rates: dict[str, list[float]], backlog: dict[int, float], late: dict[str, list[float]]) -> Table:
-    against = ratios(rates["embedded"], rates["pgqueuer"])
-    rows = [["PgQueuer 1.6, commands/s", f"{Spread.of(rates['pgqueuer']).median:.0f}", "1"]]
-    rows.append(["embedded road, commands/s", f"{Spread.of(rates['embedded']).median:.0f}", spread_text(against)])
-    if rates["amqp"]:
-        rows.append(["amqp road, commands/s", f"{Spread.of(rates['amqp']).median:.0f}", ""])
-    rows += [[f"backlog of {count}, commands/s", f"{rate:.0f}", ""] for count, rate in backlog.items()]
-    for label, seconds in late.items():
+def _table(found: _Found) -> Table:
+    by_subject: defaultdict[str, list[float]] = defaultdict(list)
+    for rates in found.rounds:
+        for name, rate in rates.items():
+            by_subject[name].append(rate)
+    rows = []
+    goals = []
+    for name, label in _LABELS.items():
+        if name not in by_subject:
+            continue
+        spread = Spread.of(by_subject[name])
+        both = [each for each in found.rounds if name in each and _PGQUEUER in each]
+        against = ratios([each[name] for each in both], [each[_PGQUEUER] for each in both]) if both else None
+        shown = "1" if name == _PGQUEUER else spread_text(against) if against else ""
+        rows.append([f"{label}, commands/s", f"{spread.median:.0f} ({spread.min:.0f} – {spread.max:.0f})", shown])
+        if name == _EMBEDDED and against:
+            goals.append((f"at least as many commands a second as PgQueuer: {shown}", against.median >= 1.0))
+    for count, rate in found.backlog.items():
+        rows.append([f"backlog of {count}: seconds, commands/s", f"{count / rate:.1f}, {rate:.0f}", ""])
+    for label, seconds in found.late.items():
         p50, p95 = (quantile(seconds, share) * 1e3 for share in (0.5, 0.95))
-        rows.append([f"commit to handler, {label}: p50, p95 ms", f"{p50:.1f}, {p95:.1f}", ""])
-    small, large = (backlog[count] for count in BACKLOG)
+        rows.append([f"{label}: p50, p95 ms", f"{p50:.1f}, {p95:.1f}", ""])
+    if len(found.backlog) == len(BACKLOG):
+        small, large = (found.backlog[count] for count in BACKLOG)
+        goal = f"a backlog of {BACKLOG[1]} drains linearly: {large / small:.2f} of the rate at {BACKLOG[0]}"
+        goals.append((goal, large / small >= 0.8))
     return Table(
         NAME,
         f"Commands through the outbox, {PLACES} under way",
-        ["figure", "found", "ratio to PgQueuer: median (min – max)"],
+        ["figure", "found: median (min – max)", "ratio to PgQueuer: median (min – max)"],
         rows,
         notes=[
             "The handler does nothing. Every command is durably marked done: fsync on, logged tables, default commits.",
             "Each subject is one process on uvloop with the same PostgreSQL; the backlog is written before.",
-            *([] if rates["amqp"] else ["The amqp road was not measured: RabbitMQ is not installed."]),
+            *([] if _AMQP in by_subject else ["The amqp road was not measured: RabbitMQ is not installed, or failed."]),
+            *(f"Not measured: {each}" for each in found.missing),
         ],
-        goals=[
-            (f"at least as many commands a second as PgQueuer: {spread_text(against)}", against.median >= 1.0),
-            (
-                f"a backlog of {BACKLOG[1]} drains linearly: {large / small:.2f} of the rate at {BACKLOG[0]}",
-                large / small >= 0.8,
-            ),
-        ],
-        data={"rates": rates, "backlog": {str(count): rate for count, rate in backlog.items()}, "latency_s": late},
+        goals=goals,
+        data={
+            "rounds": found.rounds,
+            "backlog": {str(count): rate for count, rate in found.backlog.items()},
+            "latency_s": found.late,
+        },
     )
 
 
-def _ours(*arguments: object) -> dict[str, Any]:
-    return _run([sys.executable, "-m", "bench.outbox_worker", *map(str, arguments)])
+def _ours(limit_s: float, *arguments: object) -> dict[str, Any]:
+    return _run([sys.executable, "-m", "bench.outbox_worker", *map(str, arguments)], limit_s)
 
 
-def _peer(python: Path, made: Ground, url: str) -> dict[str, Any]:
+def _late(limit_s: float, url: str, count: int, rate: float, broker: str) -> list[float]:
+    seconds: list[float] = _ours(limit_s, "latency", url, count, rate, broker)["seconds"]
+    return seconds
+
+
+def _peer(limit_s: float, python: Path, made: Ground, url: str) -> dict[str, Any]:
     for command in ("dropdb", "createdb"):
         made.server.run(command, "-h", str(made.server.run_dir), "-U", "postgres", "pgqueuer_bench", timeout_s=30)
-    return _run([str(python), str(_PEERS / "pgqueuer_drain.py"), url, str(COMMANDS), str(PLACES)])
+    return _run([str(python), str(_PEERS / "pgqueuer_drain.py"), url, str(COMMANDS), str(PLACES)], limit_s)
 
 
-def _run(command: Sequence[str]) -> dict[str, Any]:
+def _run(command: Sequence[str], limit_s: float) -> dict[str, Any]:
     try:
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
-        raise LoadError(f"{' '.join(command[1:4])} did not end within {_TIMEOUT_S} s") from None
+        raise LoadError(f"it did not end within {limit_s:.0f} s") from None
     if done.returncode:
-        raise LoadError(f"{command[1]} failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
+        raise LoadError(f"it failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -125,7 +211,7 @@ def _environment(folder: Path) -> Path:
         [sys.executable, "-m", "venv", str(folder)],
         [str(python), "-m", "pip", "install", "-q", "-r", str(wanted)],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False)
         if done.returncode:
             raise LoadError(f"the peers' environment can't be made: {(done.stderr.strip().splitlines() or [''])[-1]}")
     mark.write_text(wanted.read_text())

@@ -1,10 +1,9 @@
-"""`python -m bench.outbox_worker drain|latency URL …`: the relay in a process of its own, beside nothing else."""
+"""`python -m bench.outbox_worker bare|drain|latency URL …`: the relay in a process of its own, beside nothing else."""
 
 import asyncio
 import json
 import sys
 import time
-from contextlib import AsyncExitStack
 
 import asyncpg
 import uvloop
@@ -14,9 +13,11 @@ from meshkit import outbox
 from meshkit.amqp import Broker, RoadPace, Traffic
 from meshkit.listener import Listener
 from meshkit.outbox import Attempt, Done, EmbeddedRoad, Handler, Outcome, Relay
+from meshkit.outbox.rows import complete_many
 from meshkit.postgres import Database
 
 CHANNEL = "groundline_bench"
+WARM_UP = 20
 FILL = """
 INSERT INTO messaging.outbox (outbox_id, type, payload_json, idempotency_key)
 SELECT id, 'say', to_jsonb(repeat('x', 64)), id::text
@@ -56,12 +57,26 @@ def _road(database: Database, handler: Say, amqp_url: str) -> Relay | Traffic:
     )
 
 
-async def drain(url: str, count: int, places: int, amqp_url: str = "") -> dict[str, float]:
-    """Fills the outbox, and times the relay until every command is durably done."""
+async def _fill(url: str, count: int) -> "asyncpg.Connection[asyncpg.Record]":
     owner = await asyncpg.connect(url)
     await owner.execute("TRUNCATE messaging.outbox")
     await owner.execute(FILL, count)
     await owner.execute("VACUUM ANALYZE messaging.outbox")
+    return owner
+
+
+async def bare(url: str, count: int, places: int) -> dict[str, float]:
+    """The relay's own statements one after the other, with nothing between: what a single connection can carry."""
+    owner = await _fill(url, count)
+    handled, started = 0, time.monotonic()
+    while claimed := await outbox.claim(owner, {"say": places}, lease_s=30.0):
+        handled += len(await complete_many(owner, claimed))
+    return {"handled": handled, "left": await owner.fetchval(LEFT), "seconds": time.monotonic() - started}
+
+
+async def drain(url: str, count: int, places: int, amqp_url: str = "") -> dict[str, float]:
+    """Fills the outbox, and times the relay until every command is durably done."""
+    owner = await _fill(url, count)
     handler = Say(places)
     database = await Database.open(url, name="bench", max_size=10)
     road = _road(database, handler, amqp_url)
@@ -75,26 +90,35 @@ async def drain(url: str, count: int, places: int, amqp_url: str = "") -> dict[s
     return {"handled": len(handler.handled), "left": await owner.fetchval(LEFT), "seconds": seconds}
 
 
-async def latency(url: str, count: int, rate: float) -> dict[str, list[float]]:
+async def latency(url: str, count: int, rate: float, amqp_url: str = "") -> dict[str, list[float]]:
     """Seconds from a command's commit to its handler, for `count` commands written at `rate` a second."""
     handler = Say(8)
     database = await Database.open(url, name="bench", max_size=10)
-    road = _road(database, handler, "")
+    await database.execute("TRUNCATE messaging.outbox")
+    road = _road(database, handler, amqp_url)
     listener = Listener(url)
     await listener.subscribe(CHANNEL, road.wake)
     tasks = [asyncio.create_task(each) for each in (road.run(), listener.run())]
     committed: dict[str, float] = {}
-    started = time.monotonic()
-    async with AsyncExitStack():
-        for number in range(count):
-            await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-            key = f"latency-{rate}-{number}"
-            async with database.transaction() as conn:
-                await outbox.put(conn, StringValue(value="x" * 64), type="say", key=key)
-                await conn.execute("SELECT pg_notify($1, '')", CHANNEL)
-            committed[key] = time.monotonic()
-        while len(handler.handled) < count:  # noqa: ASYNC110 - a look each 10 ms disturbs least
+
+    async def put(key: str) -> None:
+        async with database.transaction() as conn:
+            await outbox.put(conn, StringValue(value="x" * 64), type="say", key=key)
+            await conn.execute("SELECT pg_notify($1, '')", CHANNEL)
+        committed[key] = time.monotonic()
+
+    # Until the road is open, and its statements are planned.
+    for number in range(WARM_UP):
+        await put(f"warm-up-{number}")
+        while len(handler.handled) <= number:  # noqa: ASYNC110 - a look each 10 ms disturbs least
             await asyncio.sleep(0.01)
+    committed.clear()
+    started = time.monotonic()
+    for number in range(count):
+        await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+        await put(f"latency-{number}")
+    while len(handler.handled) < WARM_UP + count:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -102,10 +126,13 @@ async def latency(url: str, count: int, rate: float) -> dict[str, list[float]]:
 
 
 def main(kind: str, url: str, *rest: str) -> None:
-    if kind == "drain":
-        found: object = uvloop.run(drain(url, int(rest[0]), int(rest[1]), *rest[2:]))
+    found: object
+    if kind == "bare":
+        found = uvloop.run(bare(url, int(rest[0]), int(rest[1])))
+    elif kind == "drain":
+        found = uvloop.run(drain(url, int(rest[0]), int(rest[1]), *rest[2:]))
     else:
-        found = uvloop.run(latency(url, int(rest[0]), float(rest[1])))
+        found = uvloop.run(latency(url, int(rest[0]), float(rest[1]), *rest[2:]))
     print(json.dumps(found))
 
 

@@ -49,7 +49,8 @@ class Pace:
 
 
 class Relay:
-    """Runs until cancelled. Holds at most the handlers' concurrency of commands, and nothing that a crash would lose.
+    """Runs until cancelled. Holds at most twice the handlers' concurrency of commands, for as many as are handled may
+    still have to be marked; and nothing that a crash would lose.
 
     `run` and `measure` are background loops; `wake` makes it look at once (for a NOTIFY, or after a commit near by).
     """
