@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -56,6 +57,7 @@ def traffic(
     republish_after_s: float = 60.0,
     heartbeat_s: int = 10,
     window: int = 100,
+    lease_s: float = PACE.lease_s,
 ) -> Traffic:
     broker = Broker(url, heartbeat_s=heartbeat_s, operation_timeout_s=2.0, connect_timeout_s=5.0, longest_pause_s=0.5)
     return Traffic(
@@ -64,7 +66,7 @@ def traffic(
         broker,
         families={"say": "talk"},
         worker=prefix,
-        pace=RoadPace(PACE, window, republish_after_s),
+        pace=RoadPace(replace(PACE, lease_s=lease_s), window, republish_after_s),
         topology=topology(prefix),
     )
 

@@ -139,7 +139,8 @@ async def test_poison_is_dead_after_n_attempts_and_its_neighbours_flow(
 
     handler = Say(picky)
     await put(database, ["raises", "nacks", "hopeless", *map(str, range(10))])
-    async with running(traffic(database, handler, node.url, prefix)):
+    # Writing a traceback takes a busy machine longer than a short lease.
+    async with running(traffic(database, handler, node.url, prefix, lease_s=30.0)):
         await ended(database, "done", 10)
         await ended(database, "dead", 3)
         tried = {value: [n for each, n in handler.attempts if each == value] for value in ("raises", "nacks")}
@@ -159,7 +160,8 @@ async def test_a_command_that_kills_its_worker_is_dead_after_n_attempts(
 ) -> None:
     await put(database, ["crash", "a", "b"])
     workers = 0
-    deadline = time.monotonic() + 40
+    # Four workers are started, one after the other.
+    deadline = time.monotonic() + 80
     while await database.fetchval("select count(*) from messaging.outbox where status = 'pending'"):
         assert time.monotonic() < deadline
         async with worker(database_url, node.url, prefix) as process:

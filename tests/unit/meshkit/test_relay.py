@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -10,6 +10,8 @@ from meshkit import call, outbox
 from meshkit.errors import EtagMismatch
 from meshkit.outbox import Attempt, Dead, Done, EmbeddedRoad, Handler, Outcome, Relay, Retry
 from meshkit.outbox.relay import Pace
+from meshkit.outbox.rows import Claimed
+from meshkit.outbox.source import Table
 from meshkit.postgres import Database
 from meshkit.testing import eventually
 
@@ -245,6 +247,46 @@ async def test_a_worker_that_stops_gives_its_commands_back_at_once(database: Dat
     row = await database.fetchrow("select status, lease_token, next_attempt_at <= now() as due from messaging.outbox")
     assert row is not None
     assert (row["status"], row["lease_token"], row["due"]) == ("pending", None, True)
+
+
+class Counted(Table):
+    """The table, and how many of its commands the relay holds at once."""
+
+    held = most_held = most_wanted = 0
+
+    async def claim(self, free: Mapping[str, int], *, lease_s: float) -> list[Claimed]:
+        self.most_wanted = max(self.most_wanted, self.held + sum(free.values()))
+        claimed = await super().claim(free, lease_s=lease_s)
+        self.held += len(claimed)
+        self.most_held = max(self.most_held, self.held)
+        return claimed
+
+    async def ended(self, claimed: Claimed, outcome: object) -> None:
+        self.held -= 1
+
+
+async def test_while_commands_are_marked_others_are_handled_but_only_as_many_again(database: Database) -> None:
+    locked = asyncio.Event()
+
+    async def waits(_: str, __: Attempt) -> Outcome:
+        await locked.wait()
+        return Done()
+
+    handler, source = Say(waits), Counted(database)
+    await put(database, *map(str, range(20)))
+    road = EmbeddedRoad({handler.type: handler}, worker="test")
+    relay = asyncio.create_task(Relay(database, road, [handler], pace=FAST, source=source).run())
+    async with database.transaction() as conn:
+        await eventually(lambda: asyncio.sleep(0, len(handler.attempts) == 4))
+        # The first marks wait for this, and all others for them.
+        await conn.execute("select from messaging.outbox where lease_token is not null for update")
+        locked.set()
+        await eventually(lambda: asyncio.sleep(0, source.held == 8))
+        assert await database.fetchval("select count(*) from messaging.outbox where status = 'done'") == 0
+    await ended(database, "done", 20)
+    relay.cancel()
+    await asyncio.gather(relay, return_exceptions=True)
+    assert (handler.most, source.most_held, source.most_wanted) == (4, 8, 8)
 
 
 async def test_a_handler_knows_its_request_id_deadline_and_principal(database: Database) -> None:
