@@ -138,7 +138,7 @@ def _line(each: Record) -> tuple[str, ...]:
         str(each.kills),
         str(each.operations),
         *_counts(each),
-        f"{each.back_median_s:.1f} / {each.back_worst_s:.1f}",
+        f"{each.back_median_s:.1f} / {each.back_worst_s:.1f}" if each.back_worst_s else "",
         "" if each.quiet_s is None else f"{each.quiet_s:.1f}",
         "; ".join(f"{name}: {value}" for name, value in each.measured.items()),
     )
