@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,12 +41,21 @@ _LABELS = {
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Drained:
+    """Commands a second; seconds of CPU a command, of the subject's process and of PostgreSQL."""
+
+    rate: float
+    own_cpu_s: float
+    server_cpu_s: float
+
+
 @dataclass
 class _Found:
-    """Commands a second by subject, a round each; by length of the backlog; seconds from commit to handler."""
+    """What was drained by subject, a round each; by length of the backlog; seconds from commit to handler."""
 
-    rounds: list[dict[str, float]] = field(default_factory=list)
-    backlog: dict[int, float] = field(default_factory=dict)
+    rounds: list[dict[str, Drained]] = field(default_factory=list)
+    backlog: dict[int, Drained] = field(default_factory=dict)
     late: dict[str, list[float]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -84,75 +93,81 @@ def run(made: Ground, plan: Plan, say: Say) -> Table:
     peers = _environment(REPOSITORY / "build" / "bench-peers")
     url, peer_url = made.url(OWNER), made.server.url(database="pgqueuer_bench")
     made.server.run("createdb", "-h", str(made.server.run_dir), "-U", "postgres", "pgqueuer_bench", timeout_s=30)
+    server = made.server.pid
     found = _Found()
     pieces = _Pieces(found, say)
+
+    def drain(kind: str, count: int, broker: str = "") -> Callable[[float], Drained]:
+        return lambda limit_s: _drained(
+            _ours(limit_s, kind, url, server, count, PLACES, *filter(None, [broker])), count
+        )
+
+    def late(count: int, rate: float, broker: str) -> Callable[[float], list[float]]:
+        return lambda limit_s: _ours(limit_s, "latency", url, count, rate, broker)["seconds"]
+
     with _broker() as amqp_url:
-        subjects: dict[str, Callable[[float], float]] = {
-            _BARE: lambda limit_s: _drained(_ours(limit_s, "bare", url, COMMANDS, PLACES), COMMANDS),
+        subjects: dict[str, Callable[[float], Drained]] = {
+            _BARE: drain("bare", COMMANDS),
             _PGQUEUER: lambda limit_s: _drained(_peer(limit_s, peers, made, peer_url), COMMANDS),
-            _EMBEDDED: lambda limit_s: _drained(_ours(limit_s, "drain", url, COMMANDS, PLACES), COMMANDS),
+            _EMBEDDED: drain("drain", COMMANDS),
         }
         if amqp_url:
-            subjects[_AMQP] = lambda limit_s: _drained(
-                _ours(limit_s, "drain", url, AMQP_COMMANDS, PLACES, amqp_url), AMQP_COMMANDS
-            )
+            subjects[_AMQP] = drain("drain", AMQP_COMMANDS, amqp_url)
         for turn in range(plan.rounds):
             if pieces.spent_s > ROUNDS_END_S:
                 found.missing.append(f"rounds after the first {turn}: they took {pieces.spent_s:.0f} s")
                 break
-            rates = {}
+            drained = {}
             for name in list(subjects) if turn % 2 == 0 else reversed(subjects):
-                rate = pieces.run(f"{_LABELS[name]}, round {turn + 1} of {plan.rounds}", subjects[name])
-                if rate is not None:
-                    rates[name] = rate
-            found.rounds.append(rates)
-        roads = {"embedded": ""} | ({"amqp": amqp_url} if amqp_url else {})
+                one = pieces.run(f"{_LABELS[name]}, round {turn + 1} of {plan.rounds}", subjects[name])
+                if one is not None:
+                    drained[name] = one
+            found.rounds.append(drained)
         for label, count, rate in _LATENCIES:
-            for road, broker in roads.items():
-                text = f"{road} road, commit to handler, {label}"
-                late = pieces.run(text, lambda s, c=count, r=rate, b=broker: _late(s, url, c, r, b))  # type: ignore[misc]
-                if late is not None:
-                    found.late[text] = late
+            for road, broker in [(_EMBEDDED, ""), *([(_AMQP, amqp_url)] if amqp_url else [])]:
+                text = f"{_LABELS[road]}, commit to handler, {label}"
+                seconds = pieces.run(text, late(count, rate, broker))
+                if seconds is not None:
+                    found.late[text] = seconds
     for count in BACKLOG:
-        drained = pieces.run(
-            f"a backlog of {count}",
-            lambda s, c=count: _drained(_ours(s, "drain", url, c, PLACES), c),  # type: ignore[misc]
-        )
-        if drained is not None:
-            found.backlog[count] = drained
+        one = pieces.run(f"a backlog of {count}", drain("drain", count))
+        if one is not None:
+            found.backlog[count] = one
     return _table(found)
 
 
 def _table(found: _Found) -> Table:
-    by_subject: defaultdict[str, list[float]] = defaultdict(list)
-    for rates in found.rounds:
-        for name, rate in rates.items():
-            by_subject[name].append(rate)
+    by_subject: defaultdict[str, list[Drained]] = defaultdict(list)
+    for drained in found.rounds:
+        for name, each in drained.items():
+            by_subject[name].append(each)
     rows = []
     goals = []
     for name, label in _LABELS.items():
         if name not in by_subject:
             continue
-        spread = Spread.of(by_subject[name])
+        spread = Spread.of([each.rate for each in by_subject[name]])
         both = [each for each in found.rounds if name in each and _PGQUEUER in each]
-        against = ratios([each[name] for each in both], [each[_PGQUEUER] for each in both]) if both else None
+        against = ratios([each[name].rate for each in both], [each[_PGQUEUER].rate for each in both]) if both else None
         shown = "1" if name == _PGQUEUER else spread_text(against) if against else ""
-        rows.append([f"{label}, commands/s", f"{spread.median:.0f} ({spread.min:.0f} – {spread.max:.0f})", shown])
+        rates = f"{spread.median:.0f} ({spread.min:.0f} – {spread.max:.0f})"
+        rows.append([f"{label}, commands/s", rates, shown, _cpu_text(by_subject[name])])
         if name == _EMBEDDED and against:
             goals.append((f"at least as many commands a second as PgQueuer: {shown}", against.median >= 1.0))
-    for count, rate in found.backlog.items():
-        rows.append([f"backlog of {count}: seconds, commands/s", f"{count / rate:.1f}, {rate:.0f}", ""])
+    for count, one in found.backlog.items():
+        text = f"{count / one.rate:.1f}, {one.rate:.0f}"
+        rows.append([f"backlog of {count}: seconds, commands/s", text, "", _cpu_text([one])])
     for label, seconds in found.late.items():
         p50, p95 = (quantile(seconds, share) * 1e3 for share in (0.5, 0.95))
-        rows.append([f"{label}: p50, p95 ms", f"{p50:.1f}, {p95:.1f}", ""])
+        rows.append([f"{label}: p50, p95 ms", f"{p50:.1f}, {p95:.1f}", "", ""])
     if len(found.backlog) == len(BACKLOG):
-        small, large = (found.backlog[count] for count in BACKLOG)
+        small, large = (found.backlog[count].rate for count in BACKLOG)
         goal = f"a backlog of {BACKLOG[1]} drains linearly: {large / small:.2f} of the rate at {BACKLOG[0]}"
         goals.append((goal, large / small >= 0.8))
     return Table(
         NAME,
         f"Commands through the outbox, {PLACES} under way",
-        ["figure", "found: median (min – max)", "ratio to PgQueuer: median (min – max)"],
+        ["figure", "found: median (min – max)", "ratio to PgQueuer", "µs of CPU a command: own, PostgreSQL's"],
         rows,
         notes=[
             "The handler does nothing. Every command is durably marked done: fsync on, logged tables, default commits.",
@@ -162,26 +177,28 @@ def _table(found: _Found) -> Table:
         ],
         goals=goals,
         data={
-            "rounds": found.rounds,
-            "backlog": {str(count): rate for count, rate in found.backlog.items()},
+            "rounds": [{name: asdict(each) for name, each in drained.items()} for drained in found.rounds],
+            "backlog": {str(count): asdict(each) for count, each in found.backlog.items()},
             "latency_s": found.late,
         },
     )
+
+
+def _cpu_text(drained: Sequence[Drained]) -> str:
+    own, server = (Spread.of([getattr(each, name) for each in drained]) for name in ("own_cpu_s", "server_cpu_s"))
+    return f"{own.median * 1e6:.0f}, {server.median * 1e6:.0f}"
 
 
 def _ours(limit_s: float, *arguments: object) -> dict[str, Any]:
     return _run([sys.executable, "-m", "bench.outbox_worker", *map(str, arguments)], limit_s)
 
 
-def _late(limit_s: float, url: str, count: int, rate: float, broker: str) -> list[float]:
-    seconds: list[float] = _ours(limit_s, "latency", url, count, rate, broker)["seconds"]
-    return seconds
-
-
 def _peer(limit_s: float, python: Path, made: Ground, url: str) -> dict[str, Any]:
     for command in ("dropdb", "createdb"):
         made.server.run(command, "-h", str(made.server.run_dir), "-U", "postgres", "pgqueuer_bench", timeout_s=30)
-    return _run([str(python), str(_PEERS / "pgqueuer_drain.py"), url, str(COMMANDS), str(PLACES)], limit_s)
+    return _run(
+        [str(python), str(_PEERS / "pgqueuer_drain.py"), url, str(made.server.pid), str(COMMANDS), str(PLACES)], limit_s
+    )
 
 
 def _run(command: Sequence[str], limit_s: float) -> dict[str, Any]:
@@ -195,10 +212,10 @@ def _run(command: Sequence[str], limit_s: float) -> dict[str, Any]:
     return found
 
 
-def _drained(found: dict[str, Any], count: int) -> float:
+def _drained(found: dict[str, Any], count: int) -> Drained:
     if found["handled"] != count or found["left"]:
         raise LoadError(f"{found['handled']} of {count} commands were handled, {found['left']} are left")
-    return count / float(found["seconds"])
+    return Drained(count / found["seconds"], found["own_cpu_s"] / count, found["server_cpu_s"] / count)
 
 
 def _environment(folder: Path) -> Path:

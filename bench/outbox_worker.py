@@ -1,4 +1,7 @@
-"""`python -m bench.outbox_worker bare|drain|latency URL …`: the relay in a process of its own, beside nothing else."""
+"""`python -m bench.outbox_worker bare|drain|latency URL …`: the relay in a process of its own, beside nothing else.
+
+A PID is PostgreSQL's: what it took of the CPU is said, too.
+"""
 
 import asyncio
 import json
@@ -9,6 +12,7 @@ import asyncpg
 import uvloop
 from google.protobuf.wrappers_pb2 import StringValue
 
+from bench.processes import cpu_seconds
 from meshkit import outbox
 from meshkit.amqp import Broker, RoadPace, Traffic
 from meshkit.listener import Listener
@@ -65,29 +69,45 @@ async def _fill(url: str, count: int) -> "asyncpg.Connection[asyncpg.Record]":
     return owner
 
 
-async def bare(url: str, count: int, places: int) -> dict[str, float]:
+class Spending:
+    """Time on the clock, and CPU of this process and of the server, from its making."""
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._started = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.monotonic(), time.process_time(), cpu_seconds(self._server)
+
+    def so_far(self) -> dict[str, float]:
+        """By name, in seconds."""
+        spent = [now - then for now, then in zip(self._now(), self._started, strict=True)]
+        return dict(zip(("seconds", "own_cpu_s", "server_cpu_s"), spent, strict=True))
+
+
+async def bare(url: str, server: int, count: int, places: int) -> dict[str, float]:
     """The relay's own statements one after the other, with nothing between: what a single connection can carry."""
     owner = await _fill(url, count)
-    handled, started = 0, time.monotonic()
+    handled, spending = 0, Spending(server)
     while claimed := await outbox.claim(owner, {"say": places}, lease_s=30.0):
         handled += len(await complete_many(owner, claimed))
-    return {"handled": handled, "left": await owner.fetchval(LEFT), "seconds": time.monotonic() - started}
+    return {**spending.so_far(), "handled": handled, "left": await owner.fetchval(LEFT)}
 
 
-async def drain(url: str, count: int, places: int, amqp_url: str = "") -> dict[str, float]:
+async def drain(url: str, server: int, count: int, places: int, amqp_url: str = "") -> dict[str, float]:
     """Fills the outbox, and times the relay until every command is durably done."""
     owner = await _fill(url, count)
     handler = Say(places)
     database = await Database.open(url, name="bench", max_size=10)
     road = _road(database, handler, amqp_url)
-    started = time.monotonic()
+    spending = Spending(server)
     task = asyncio.create_task(road.run())
     while handler.count < count or await owner.fetchval(LEFT):  # noqa: ASYNC110 - the table says when all is done
         await asyncio.sleep(0.01)
-    seconds = time.monotonic() - started
+    spent = spending.so_far()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    return {"handled": len(handler.handled), "left": await owner.fetchval(LEFT), "seconds": seconds}
+    return {**spent, "handled": len(handler.handled), "left": await owner.fetchval(LEFT)}
 
 
 async def latency(url: str, count: int, rate: float, amqp_url: str = "") -> dict[str, list[float]]:
@@ -128,9 +148,11 @@ async def latency(url: str, count: int, rate: float, amqp_url: str = "") -> dict
 def main(kind: str, url: str, *rest: str) -> None:
     found: object
     if kind == "bare":
-        found = uvloop.run(bare(url, int(rest[0]), int(rest[1])))
+        server, count, places = map(int, rest)
+        found = uvloop.run(bare(url, server, count, places))
     elif kind == "drain":
-        found = uvloop.run(drain(url, int(rest[0]), int(rest[1]), *rest[2:]))
+        server, count, places = map(int, rest[:3])
+        found = uvloop.run(drain(url, server, count, places, *rest[3:]))
     else:
         found = uvloop.run(latency(url, int(rest[0]), float(rest[1]), *rest[2:]))
     print(json.dumps(found))

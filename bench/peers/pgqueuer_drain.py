@@ -1,5 +1,6 @@
-"""`python pgqueuer_drain.py URL COUNT PLACES`: fills PgQueuer's table and drains it; prints the seconds.
+"""`python pgqueuer_drain.py URL PID COUNT PLACES`: fills PgQueuer's table and drains it; prints the seconds.
 
+Also the CPU of this process and of PostgreSQL, whose PID is given.
 Runs in an environment of its own (requirements.txt) and imports nothing of ours. Its table is logged, as it is unless
 told otherwise: a job is as durable as a row of the outbox.
 """
@@ -9,6 +10,7 @@ import sys
 import time
 
 import asyncpg
+import psutil
 import uvloop
 from pgqueuer import PgQueuer
 from pgqueuer.queries import Queries
@@ -17,7 +19,14 @@ from pgqueuer.types import QueueExecutionMode
 BATCH = 5_000
 
 
-async def main(url: str, count: int, places: int) -> None:
+def cpu_seconds(server: int) -> float:
+    """User and system time of the server's processes that live."""
+    process = psutil.Process(server)
+    times = [each.cpu_times() for each in (process, *process.children())]
+    return float(sum(each.user + each.system for each in times))
+
+
+async def main(url: str, server: int, count: int, places: int) -> None:
     connection = await asyncpg.connect(url)
     queries = Queries.from_asyncpg_connection(connection)
     await queries.install()
@@ -35,12 +44,16 @@ async def main(url: str, count: int, places: int) -> None:
         nonlocal handled
         handled += 1
 
-    started = time.monotonic()
+    started, own, servers = time.monotonic(), time.process_time(), cpu_seconds(server)
     await queuer.run(batch_size=places, mode=QueueExecutionMode.drain)
-    seconds = time.monotonic() - started
+    spent = {
+        "seconds": time.monotonic() - started,
+        "own_cpu_s": time.process_time() - own,
+        "server_cpu_s": cpu_seconds(server) - servers,
+    }
     left = await connection.fetchval("SELECT count(*) FROM pgqueuer")
-    print(json.dumps({"handled": handled, "left": left, "seconds": seconds}))
+    print(json.dumps({**spent, "handled": handled, "left": left}))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    uvloop.run(main(sys.argv[1], *map(int, sys.argv[2:5])))
