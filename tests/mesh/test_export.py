@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import svc_orchestrator.exporting
 from cli.app import build
+from cli.asking import ask, open_session
 from groundline.conversation.v1 import conversation_pb2 as pb
 from groundline.conversation.v1 import conversation_service_pb2 as conversation
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
@@ -25,6 +26,7 @@ from meshkit import testing
 from meshkit.channels import open_channel
 from meshkit.errors import from_rpc_error
 
+from ..stack import Live
 from ..unit.evaluator.cases import QUESTION, evidence, pack
 from .scripted import Customer
 from .test_cli import Ran
@@ -204,6 +206,23 @@ async def test_only_admins_export_and_a_stream_goes_on_where_it_ended(desk: Whol
     notes = [row["note"] for row in await desk.talk.sql.fetch("select note from messaging.audit order by audit_id")]
     assert len(notes) == 5
     assert [each.endswith("at most 1 turns, continued") for each in notes] == [False, False, True, True, False]
+
+
+async def test_the_edge_lets_a_stream_through_to_admins(live: Live) -> None:
+    async with live.mesh(None) as visitor:
+        session, token = await open_session(visitor, channel="web", knowledge_base=None)
+    async with live.mesh(token) as customer:
+        question = "How many Nodes can one Lumen 3 gateway manage? Mail jane.marker@mail.example.org"
+        await ask(customer, session.session_id, question, timeout_s=30, progress=lambda _: None)
+    async with live.mesh(live.token("admin")) as mesh:
+        pages = [each async for each in mesh.orchestration.ExportTurns(export_pb.ExportTurnsRequest())]
+    asked = [turn.question for page in pages for turn in page.turns]
+    assert "How many Nodes can one Lumen 3 gateway manage? Mail [email]" in asked
+    assert not pages[-1].next_page_token
+    async with live.mesh(live.token("agent")) as mesh:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(aiter(mesh.orchestration.ExportTurns(export_pb.ExportTurnsRequest())))
+        assert from_rpc_error(refused.value).reason == "ROLE_NOT_ALLOWED"
 
 
 async def test_what_a_customer_did_not_find_helpful_is_left_out(desk: WholeDesk, tmp_path: Path) -> None:
