@@ -17,12 +17,17 @@ _STEP_TIMEOUT_S = 60.0
 
 
 def restart(
-    stack: Stack, services: Sequence[str], *, rolling: bool, say: Callable[[str], None] = lambda _: None
+    stack: Stack,
+    services: Sequence[str],
+    *,
+    rolling: bool,
+    say: Callable[[str], None] = lambda _: None,
+    step_timeout_s: float = _STEP_TIMEOUT_S,
 ) -> list[str]:
     """Restarts the named services (all if none); returns the processes in order.
 
     `rolling` drains one replica of each and goes on when everybody knows that it is back. Raises StackError if a name
-    is unknown, or if there is but one replica to roll.
+    is unknown, if there is but one replica to roll, or if one is not back within `step_timeout_s`.
     """
     known = [service.name for service in processes.SERVICES]
     for name in services:
@@ -37,14 +42,14 @@ def restart(
         rounds = [[process for each in rounds for process in each]]
     for each in rounds:
         say(f"restarting {', '.join(each)}")
-        stack.restart(each, _STEP_TIMEOUT_S)
+        stack.restart(each, step_timeout_s)
         if rolling:
-            _await_callers(stack, chosen)
+            _await_callers(stack, chosen, step_timeout_s)
     return [process for each in rounds for process in each]
 
 
-def _await_callers(stack: Stack, services: Sequence[str]) -> None:
-    deadline = time.monotonic() + _STEP_TIMEOUT_S
+def _await_callers(stack: Stack, services: Sequence[str], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
     for service in set(services) & set(CLUSTER_OF_SERVICE.values()):
         while not edge_admin.all_healthy(stack.ports.admin, service):
             if time.monotonic() > deadline:

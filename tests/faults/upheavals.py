@@ -14,7 +14,7 @@ from cli.stack import rolling
 from db.migrate import MIGRATIONS, migrate, read_migrations
 
 from .experiments import Result, Trial, settle, stage_ledger, under_load
-from .stage import Stage, another_stage
+from .stage import UP_TIMEOUT_S, Stage, another_stage
 
 EMBEDDED = ("embedded",)
 # A cluster, its log and the samples take about half of it.
@@ -68,7 +68,9 @@ async def rolling_restart(stage: Stage, result: Result) -> None:
         async with under_load(pair, result) as load:
             for _ in range(result.rounds):
                 began = time.monotonic()
-                restarted = await asyncio.to_thread(rolling.restart, pair.stack, [], rolling=True)
+                restarted = await asyncio.to_thread(
+                    rolling.restart, pair.stack, [], rolling=True, step_timeout_s=UP_TIMEOUT_S
+                )
                 for name in restarted:
                     result.add(f"restart of {name}")
                 result.back_s = [time.monotonic() - began]
