@@ -13,7 +13,7 @@ SUPPORT_STOP_LEXEMES = (
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What the signals are worth beside a cosine, which counts as it is. All are ≥ 0."""
+    """What the signals are worth beside a cosine, which counts as it is. All are ≥ 0, and `title_instead` ≤ 1."""
 
     lexical: float = 0.025
     """A unit (nat) of lexical evidence: half the sum of BM25, of the most idf of the question's words that stand close
@@ -21,6 +21,9 @@ class Weights:
     identifier: float = 0.08
     """A nat of idf of an identifier that stands there as it was asked for."""
     title_cosine: float = 0.2
+    title_instead: float = 0.25
+    """So much of a passage's own cosine is left to a title that asks: who has written the question down has said better
+    what the page answers than the answer does."""
     title_overlap: float = 0.05
     another_version: float = 0.2
     """What a page loses that is for another version than the question names."""
@@ -33,7 +36,7 @@ class Ranking:
     that are divided by the best passage's tell the best of a bad lot from the others as surely as a good match.)
     """
 
-    name: str = "lin-2"
+    name: str = "lin-3"
     weights: Weights = Weights()
     least_lexical: float = 3.5
     """Nats of lexical evidence that chance alone may bring; in a small corpus, where the rarest word tells less, at

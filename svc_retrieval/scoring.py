@@ -39,8 +39,9 @@ class Term:
 @dataclass(frozen=True, slots=True)
 class Signals:
     """One passage's raw values. `cosine` is None where the passage has no vector of the model in use, `title_cosine`
-    where it was not among the finalists. `identifiers` and `together` are idf, in nats: of the question's identifiers
-    that it holds, and of the question's words that stand closest together."""
+    where it was not among the finalists; `title_asks` says whether that title is a question. `identifiers` and
+    `together` are idf, in nats: of the question's identifiers that it holds, and of the question's words that stand
+    closest together."""
 
     bm25: float
     cosine: float | None
@@ -50,6 +51,7 @@ class Signals:
     together: float = 0.0
     title_overlap: float = 0.0
     title_cosine: float | None = None
+    title_asks: bool = False
     another_version: bool = False
 
 
@@ -150,6 +152,15 @@ def first_sum(signals: Signals, terms: Sequence[Term], chunks: int, ranking: Ran
     return max(total - weights.another_version, 0.0) if signals.another_version else total
 
 
+def title_worth(signals: Signals, ranking: Ranking) -> float:
+    """What the title's cosine adds to the sum; of a title that asks it may be less than nothing."""
+    title = max(signals.title_cosine or 0.0, 0.0)
+    instead = 0.0
+    if signals.title_asks and signals.cosine is not None:
+        instead = ranking.weights.title_instead * (title - max(signals.cosine, 0.0))
+    return ranking.weights.title_cosine * title + instead
+
+
 def rarest(chunks: int) -> float:
     """What a word tells that no chunk has, in nats."""
     return math.log(2 * chunks + 2)
@@ -157,7 +168,7 @@ def rarest(chunks: int) -> float:
 
 def score(total: float, ranking: Ranking) -> float:
     """A sum of signals as a score, 0 to 1, comparable over questions."""
-    share = total / ranking.certain
+    share = max(total, 0.0) / ranking.certain
     return share if share <= _KNEE else 1 - (1 - _KNEE) * math.exp(-(share - _KNEE) / (1 - _KNEE))
 
 

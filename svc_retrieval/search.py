@@ -21,7 +21,7 @@ from svc_retrieval.scoring import Reading, Signals
 from svc_retrieval.spaces import Asked, Spaces
 from svc_retrieval.store import search as store
 from svc_retrieval.store.search import LexicalLeg, Passage
-from svc_retrieval.titles import headings, identifiers, stems
+from svc_retrieval.titles import asks, headings, identifiers, stems
 
 log = get_logger(__name__)
 
@@ -43,8 +43,7 @@ class Candidate:
 
     def score(self, ranking: Ranking) -> float:
         """0 to 1."""
-        title = ranking.weights.title_cosine * max(self.signals.title_cosine or 0.0, 0.0)
-        return scoring.score(self.total + title, ranking)
+        return scoring.score(self.total + scoring.title_worth(self.signals, ranking), ranking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +120,10 @@ class Search:
         """The same, the best of them with their titles' cosines."""
         count = self._ranking.title_finalists
         finalists, others = candidates[:count], candidates[count:]
-        cosines = await asked.space.titles.cosines(asked.vector, [each.passage for each in finalists])
+        nearest = await asked.space.titles.nearest(asked.vector, [each.passage for each in finalists])
         seen = [
-            replace(each, signals=replace(each.signals, title_cosine=cosine))
-            for each, cosine in zip(finalists, cosines, strict=True)
+            replace(each, signals=replace(each.signals, title_cosine=cosine, title_asks=asks(title)))
+            for each, (cosine, title) in zip(finalists, nearest, strict=True)
         ]
         return [*seen, *others]
 

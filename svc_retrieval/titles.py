@@ -1,5 +1,6 @@
 """How near a question is to what passages are headed by. Titles are few and short: their vectors are kept at hand."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,6 +16,15 @@ from svc_retrieval.store.search import Passage
 MOST_KEPT = 20_000
 _MOST_CHARS = 300
 
+_QUESTION_MARKS = ("?", "\uff1f", "\u061f")
+# "How to", "What is", "Which plan does": but not "How it works", "What's new", "May".
+_ASKS = re.compile(
+    r"(?:how (?:to|do|does|did|can|could|should|many|much|long|often)"
+    r"|(?:what|when|where|why|who|which|how) (?:\w+ )?(?:is|are|was|were|do|does|did|can|could|should|will|would)"
+    r"|(?:can|could|should|may|do|must) (?:i|we)|(?:is|are) there|does)\b",
+    re.IGNORECASE,
+)
+
 
 def headings(passage: Passage) -> tuple[str, ...]:
     """What stands over a passage: the way of asking that a record is found by, else its title and innermost heading."""
@@ -23,6 +33,11 @@ def headings(passage: Passage) -> tuple[str, ...]:
         return (str(asked)[:_MOST_CHARS],)
     path = passage.metadata.get("heading_path") or ()
     return tuple(dict.fromkeys(str(each)[:_MOST_CHARS] for each in (passage.title, *path[-1:]) if each))
+
+
+def asks(title: str) -> bool:
+    """Whether a title is a question, by its mark in any language, or by how it begins in English."""
+    return title.rstrip().endswith(_QUESTION_MARKS) or _ASKS.match(title) is not None
 
 
 @lru_cache(maxsize=MOST_KEPT)
@@ -47,14 +62,14 @@ class Titles:
         self._most_kept = most_kept
         self._kept: OrderedDict[str, Vectors] = OrderedDict()
 
-    async def cosines(self, vector: Vectors, passages: Sequence[Passage]) -> list[float | None]:
-        """For each passage the cosine of the question's `vector` to the nearest of its headings; None without any.
+    async def nearest(self, vector: Vectors, passages: Sequence[Passage]) -> list[tuple[float | None, str]]:
+        """For each passage the nearest of its headings to the question's `vector`, with its cosine; None without any.
 
         Raises what the embedder raises.
         """
         over = [headings(each) for each in passages]
         known = await self._vectors(list(dict.fromkeys(text for texts in over for text in texts)))
-        return [max((float(known[text] @ vector) for text in texts), default=None) for texts in over]
+        return [max(((float(known[text] @ vector), text) for text in texts), default=(None, "")) for texts in over]
 
     async def _vectors(self, texts: Sequence[str]) -> dict[str, Vectors]:
         found: dict[str, Vectors] = {}

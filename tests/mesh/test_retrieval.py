@@ -82,7 +82,7 @@ async def test_diagnostics_explain_the_search(desk: KnowledgeDesk) -> None:
     assert legs["vector"].candidates == told.corpus_chunks
     # SQL ranks the leg, Python scores what both legs found: the formula must be the same.
     assert legs["lexical"].top_score == pytest.approx(max(signals(each)["bm25"] for each in pack.evidence))
-    assert (told.embedding_model, told.config_id[:6]) == ("words-64", "lin-2:")
+    assert (told.embedding_model, told.config_id[:6]) == ("words-64", "lin-3:")
     assert told.total_ms >= legs["vector"].duration_ms > 0
 
 

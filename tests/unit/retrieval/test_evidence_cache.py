@@ -9,7 +9,7 @@ from svc_retrieval.scoring import Signals
 
 from .test_folding import passage
 
-KEY = Key("s", "service:orchestrator", ("public",), "reset?", "default", 8, ("lin-2:0", "minilm"), 7)
+KEY = Key("s", "service:orchestrator", ("public",), "reset?", "default", 8, ("lin-3:0", "minilm"), 7)
 OTHER: dict[str, Any] = {
     "session_id": "t",
     "asker": "agent:ada",
@@ -17,7 +17,7 @@ OTHER: dict[str, Any] = {
     "query": "Reset?",
     "knowledge_base": "other",
     "top_k": 9,
-    "configuration": ("lin-3:0", "minilm"),
+    "configuration": ("lin-4:0", "minilm"),
     "index_version": 8,
 }
 
@@ -27,7 +27,7 @@ def result(*texts: str) -> Result:
         Found(passage(number, text), Signals(1.0, 0.5, 1.0, 0.0), 0.5, 0.5, (1, 1, 1, 1, 1, 1))
         for number, text in enumerate(texts)
     ]
-    return Result("reset?", "default", found, [], [], 10, "lin-2:0", "minilm", 1.0, 2.0)
+    return Result("reset?", "default", found, [], [], 10, "lin-3:0", "minilm", 1.0, 2.0)
 
 
 class Clock:

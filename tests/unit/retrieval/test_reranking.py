@@ -89,7 +89,7 @@ async def test_if_it_fails_all_is_as_without_it_and_said(reranker: Scripted, out
 def test_it_is_part_of_the_configuration_id() -> None:
     ids = {Ranking().config_id, *(Reranking(Scripted(), most=most).config_id(Ranking()) for most in (3, 4))}
     assert len(ids) == 3
-    assert all(each.startswith("lin-2:") and len(each) <= 128 for each in ids)
+    assert all(each.startswith("lin-3:") and len(each) <= 128 for each in ids)
     other = Scripted()
     other.name = "another"
     assert Reranking(other, most=3).config_id(Ranking()) not in ids

@@ -7,6 +7,7 @@ from svc_retrieval import scoring
 from svc_retrieval.lineage import below_successors, best_of_each
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.scoring import Signals, Term
+from svc_retrieval.titles import asks
 
 RANKING = Ranking()
 RESET = Term("reset", 10, 2.0, (2,))
@@ -66,6 +67,43 @@ def test_identifiers_and_titles() -> None:
 
 def total(signals: Signals, terms: list[Term], chunks: int = 1000) -> float:
     return scoring.first_sum(signals, terms, chunks, RANKING)
+
+
+def test_a_title_that_asks_stands_in_for_a_part_of_what_the_passage_means() -> None:
+    topic = Signals(bm25=0, cosine=0.5, coverage=0, bigram=0, title_cosine=0.8)
+    question = replace(topic, title_asks=True)
+    assert scoring.title_worth(topic, RANKING) == pytest.approx(0.2 * 0.8)
+    assert scoring.title_worth(question, RANKING) == pytest.approx(0.2 * 0.8 + 0.25 * (0.8 - 0.5))
+    # A question that is farther from what is asked than its answer speaks against the page.
+    other = replace(question, title_cosine=0.1)
+    assert scoring.title_worth(other, RANKING) < scoring.title_worth(replace(other, title_asks=False), RANKING)
+    # An approved record's passage is its question: there is nothing to stand in for.
+    record = replace(question, cosine=0.8)
+    assert scoring.title_worth(record, RANKING) == pytest.approx(0.2 * 0.8)
+    for unknown in (replace(question, title_cosine=None, title_asks=False), replace(question, cosine=None)):
+        assert 0 <= scoring.title_worth(unknown, RANKING) <= 0.2
+    assert scoring.score(-0.1, RANKING) == 0
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "How do I reset it",
+        "How to reset it",
+        "Which plan does it need",
+        "What is a node",
+        "Kann ich kündigen?",
+        "\u8fd4\u54c1\u3067\u304d\u307e\u3059\u304b\uff1f",
+        "Can I pay by card",
+    ],
+)
+def test_a_title_that_asks_is_known(title: str) -> None:
+    assert asks(title)
+
+
+@pytest.mark.parametrize("title", ["Reset", "How it works", "What's new in 3.6", "Can openers", "Where Art Thou", ""])
+def test_a_title_that_names_does_not_ask(title: str) -> None:
+    assert not asks(title)
 
 
 def test_the_best_of_a_bad_lot_does_not_look_good() -> None:
