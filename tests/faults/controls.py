@@ -12,7 +12,7 @@ import asyncpg
 
 from . import broker, database, frozen, identity, models, network, streams
 from .checker import Kind
-from .experiments import ROADS, Body, Result, seed_of, under_load
+from .experiments import EMBEDDED, Body, Result, seed_of, under_load
 from .stage import Stage
 from .strikes import At, Strike
 
@@ -27,7 +27,7 @@ class Control:
     name: str
     finds: Kind
     body: Body
-    roads: tuple[str, ...] = ROADS[:1]
+    roads: tuple[str, ...] = EMBEDDED
 
     async def run(self, stage: Stage, *, seed: int) -> Result:
         """What was found."""

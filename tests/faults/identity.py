@@ -12,7 +12,7 @@ from groundline.conversation.v1 import conversation_service_pb2
 from groundline.ticketing.v1 import ticketing_pb2, ticketing_service_pb2
 
 from .evidence import quiet
-from .experiments import Result, Trial, settle, stage_ledger, under_load
+from .experiments import EMBEDDED, Result, Trial, settle, stage_ledger, under_load
 from .load import PASSING, Conversation, Load
 from .questions import UNANSWERABLE
 from .stage import Stage
@@ -178,7 +178,7 @@ async def wrong_clock(stage: Stage, result: Result) -> None:
 
 
 TRIALS = (
-    Trial("16", "one request_id: fifty at once, another body, another caller", same_request, most_rounds=3),
+    Trial("16", "one request_id: fifty at once, another body, another caller", same_request, EMBEDDED, most_rounds=3),
     Trial("17", "events between conversation and ticket again, the latest first", events_again, most_rounds=2),
     Trial("18", "a worker's clock an hour off", wrong_clock),
 )

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from ..models.scripted_server import HangUp, Reply, Scripted, ScriptedServer, answer
-from .experiments import Result, Trial, under_load
+from .experiments import EMBEDDED, Result, Trial, under_load
 from .stage import Stage
 
 # What the model says is recognised by this, should a customer ever be shown it.
@@ -107,7 +107,7 @@ async def evaluator_mad(stage: Stage, result: Result) -> None:
 
 
 TRIALS = (
-    Trial("28", "the model stalls, or sends a byte each 10 s", stalls),
-    Trial("29", "the model answers 429, garbage, half, nothing, 10 MB", nonsense),
-    Trial("30", "the evaluator crashes, says NaN and unknown values: fail closed", evaluator_mad),
+    Trial("28", "the model stalls, or sends a byte each 10 s", stalls, EMBEDDED),
+    Trial("29", "the model answers 429, garbage, half, nothing, 10 MB", nonsense, EMBEDDED),
+    Trial("30", "the evaluator crashes, says NaN and unknown values: fail closed", evaluator_mad, EMBEDDED),
 )

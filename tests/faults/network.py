@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from cli.mesh import Mesh
 from groundline.conversation.v1 import conversation_pb2, conversation_service_pb2
 
-from .experiments import Result, Trial, settle, stage_ledger, under_load
+from .experiments import EMBEDDED, Result, Trial, settle, stage_ledger, under_load
 from .load import Conversation, Load
 from .questions import REPLIES, UNANSWERABLE
 from .stage import Stage
@@ -138,7 +138,7 @@ async def _answered(stage: Stage, session_id: str) -> float:
 
 
 TRIALS = (
-    Trial("9", "reply cut after the commit; the same request_id again", reply_cut, most_rounds=6),
+    Trial("9", "reply cut after the commit; the same request_id again", reply_cut, EMBEDDED, most_rounds=6),
     Trial("10", "PostgreSQL slow by two seconds", database_slow),
     Trial("20", "LISTEN connection silent: polling within its interval", listen_dead, most_rounds=2),
 )

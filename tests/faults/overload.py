@@ -12,7 +12,7 @@ import httpx
 from cli.mesh import Mesh
 from groundline.conversation.v1 import conversation_service_pb2
 
-from .experiments import Result, Trial, settle, stage_ledger
+from .experiments import EMBEDDED, Result, Trial, settle, stage_ledger
 from .load import PASSING, Conversation, Load
 from .stage import Stage
 
@@ -114,4 +114,4 @@ async def _calls(stage: Stage) -> float:
     )
 
 
-TRIALS = (Trial("27", "three times the capacity, open loop", three_times),)
+TRIALS = (Trial("27", "three times the capacity, open loop", three_times, EMBEDDED),)

@@ -103,6 +103,8 @@ def _summary(experiments: Sequence[Record]) -> list[str]:
     operations = sum(each.operations for each in experiments)
     wrong = sum(each.lost + each.duplicated + each.unexplained for each in experiments)
     total = sum(kills.values())
+    broken = sum(bool(each.broken) for each in experiments)
+    ends = f", {broken} experiments that came to no end" if broken else ""
     bound = (
         f"; none in {total} kills bounds the rate at about {RULE_OF_THREE / total:.1%} a kill"
         if total and not wrong
@@ -112,7 +114,7 @@ def _summary(experiments: Sequence[Record]) -> list[str]:
     commits = Counter(each.commit for each in experiments)
     return [
         f"{faults} faults, {total} of them the kill of a process ({by_road}); {operations} acknowledged operations; "
-        f"{wrong} findings{bound}.",
+        f"{wrong} findings{ends}{bound}.",
         f"{os.cpu_count()} processors, {platform.system()} on {platform.machine()}; commit "
         + ", ".join(f"{name} ({count} experiments)" for name, count in commits.most_common())
         + ".",
@@ -140,8 +142,13 @@ def _line(each: Record) -> tuple[str, ...]:
         *_counts(each),
         f"{each.back_median_s:.1f} / {each.back_worst_s:.1f}" if each.back_worst_s else "",
         "" if each.quiet_s is None else f"{each.quiet_s:.1f}",
-        "; ".join(f"{name}: {value}" for name, value in each.measured.items()),
+        "; ".join([*(f"{name}: {value}" for name, value in each.measured.items()), *_broken(each)]),
     )
+
+
+def _broken(each: Record) -> list[str]:
+    # Its counts are nought because nothing was counted.
+    return [f"**came to no end**: {each.broken[:80]}"] if each.broken else []
 
 
 def _control_line(each: Record) -> tuple[str, ...]:

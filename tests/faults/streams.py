@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from .experiments import Result, Trial, settle, stage_ledger
+from .experiments import EMBEDDED, Result, Trial, settle, stage_ledger
 from .load import Conversation, Load
 from .stage import Stage
 
@@ -202,5 +202,5 @@ async def _chains(stage: Stage, sessions: list[str]) -> dict[str, set[int]]:
 
 TRIALS = (
     Trial("22", "five hundred readers come back after restarts: no gap, nothing twice", readers_come_back),
-    Trial("31", "a thousand readers that take nothing: memory bounded", readers_hardly_read),
+    Trial("31", "a thousand readers that take nothing: memory bounded", readers_hardly_read, EMBEDDED),
 )

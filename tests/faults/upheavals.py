@@ -13,10 +13,9 @@ from cli.backups import restore, take_backup
 from cli.stack import rolling
 from db.migrate import MIGRATIONS, migrate, read_migrations
 
-from .experiments import Result, Trial, settle, stage_ledger, under_load
+from .experiments import EMBEDDED, Result, Trial, settle, stage_ledger, under_load
 from .stage import UP_TIMEOUT_S, Stage, another_stage
 
-EMBEDDED = ("embedded",)
 # A cluster, its log and the samples take about half of it.
 _DISK_MIB = 320
 _FULL_FOR_S = 15.0
