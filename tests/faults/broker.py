@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractChannel
 
 from svc_workers.roads import FAMILIES
 
-from .database import others_done
+from .database import ended, pending
 from .experiments import Experiment, Result, Trial, struck, under_load
 from .stage import AMQP_HEARTBEAT_S, REPUBLISH_AFTER_S, Stage
 from .strikes import At
@@ -131,9 +131,12 @@ async def disk_alarm(stage: Stage, result: Result) -> None:
         result.expect(captured > 0, "unexplained", "gateway", "nothing was acknowledged during the disk alarm")
         result.measured["acknowledged during the alarm"] = str(captured)
         began = time.monotonic()
+        waiting = await pending(stage)
         await _ctl(stage, "set_disk_free_limit", "200MB")
-        took = await others_done(stage, [], 60)
-        result.add("disk alarm", 60.0 if took is None else time.monotonic() - began)
+        result.expect(
+            await ended(stage, waiting, 60), "unexplained", "relay", "what had waited was not done in a minute"
+        )
+        result.add("disk alarm", time.monotonic() - began)
 
 
 async def erased(stage: Stage, result: Result) -> None:

@@ -148,6 +148,17 @@ async def others_done(stage: Stage, but: list[UUID], patience_s: float) -> float
     return time.monotonic() - began
 
 
+async def pending(stage: Stage) -> list[UUID]:
+    """The commands that are to be done now."""
+    async with stage.live.owner() as conn:
+        return [row[0] for row in await conn.fetch("select outbox_id from messaging.outbox where status = 'pending'")]
+
+
+async def ended(stage: Stage, commands: list[UUID], patience_s: float) -> bool:
+    """Waits until these have come to their end, whatever else comes meanwhile; False if it was too long."""
+    return all([await _done(stage, each, patience_s) for each in commands])
+
+
 TRIALS = (
     Trial("11", "concurrent commits out of order: no row skipped", out_of_order, most_rounds=2),
     Trial("12", "a transaction held open: the relay goes on", transaction_held_open),
