@@ -198,15 +198,20 @@ def _table(found: Mapping[str, tuple[EvalSet, Found]]) -> Table:
     better, faster = True, True
     for name, (eval_set, systems) in found.items():
         gains = [eval_set.relevant.get(each.query_id, {}) for each in eval_set.queries]
-        quality = {
-            system: metrics.mean(
-                [
-                    metrics.ndcg(list(dict.fromkeys(ranked)), gain)
-                    for ranked, gain in zip(each["ranked"], gains, strict=True)
-                    if gain
-                ]
-            )
+        scores = {
+            system: [
+                metrics.ndcg(list(dict.fromkeys(ranked)), gain)
+                for ranked, gain in zip(each["ranked"], gains, strict=True)
+                if gain
+            ]
             for system, each in systems.items()
+        }
+        quality = {system: metrics.mean(each) for system, each in scores.items()}
+        # Question by question: the same are hard for all, so that this says more than two intervals side by side.
+        ahead = {
+            system: metrics.mean([ours - theirs for ours, theirs in zip(scores[OURS], each, strict=True)])
+            for system, each in scores.items()
+            if system != OURS
         }
         p95 = {system: quantile(each["ms"], 0.95) for system, each in systems.items()}
         for system, each in systems.items():
@@ -216,6 +221,7 @@ def _table(found: Mapping[str, tuple[EvalSet, Found]]) -> Table:
                     name,
                     system,
                     f"{shown.value:.3f} ({shown.low:.3f} – {shown.high:.3f})",
+                    _signed(ahead[system]) if system in ahead else f"of {shown.n} judged questions",
                     f"{quantile(each['ms'], 0.5):.1f} / {p95[system]:.1f}",
                 ]
             )
@@ -228,5 +234,9 @@ def _table(found: Mapping[str, tuple[EvalSet, Found]]) -> Table:
         "The same server, chunks and vectors; one question at a time; nobody's embedding of the question is measured. "
         f"Each is asked for {TOP} chunks; a page counts where its first chunk stands. The reporting half's questions."
     ]
-    columns = ["set", "search", "nDCG@10 (95% interval)", "p50 / p95 ms"]
+    columns = ["set", "search", "nDCG@10 (95% interval)", f"{OURS} ahead by", "p50 / p95 ms"]
     return Table(NAME, "Search beside its peers", columns, rows, notes, goals, data)
+
+
+def _signed(figure: metrics.Figure) -> str:
+    return f"{figure.value:+.3f} ({figure.low:+.3f} – {figure.high:+.3f})"
