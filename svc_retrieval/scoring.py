@@ -1,7 +1,6 @@
 """What each signal says of a passage, and what they say together. Pure functions."""
 
 import math
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -104,16 +103,18 @@ def bigram(pairs: Sequence[tuple[str, str, int]], held: Held) -> float:
         return 0.0
     found = 0
     for first, second, distance in pairs:
-        after = set(held.get(second, ()))
-        found += any(place + step in after for place in held.get(first, ()) for step in range(1, distance + 1))
+        before, after = held.get(first), held.get(second)
+        # Most passages hold neither.
+        if before and after:
+            found += any(place + step in after for place in before for step in range(1, distance + 1))
     return found / len(pairs)
 
 
 def together(terms: Sequence[Term], held: Held, span: int) -> float:
     """The most idf of the question's words, each counted once, that stands within `span` words of the passage."""
-    idf = {term.lexeme: term.idf for term in terms}
-    places = sorted((place, lexeme) for lexeme in held if lexeme in idf for place in held[lexeme])
-    within: Counter[str] = Counter()
+    idf = {term.lexeme: term.idf for term in terms if term.lexeme in held}
+    places = sorted((place, lexeme) for lexeme in idf for place in held[lexeme])
+    within = dict.fromkeys(idf, 0)
     best = total = 0.0
     first = 0
     for place, lexeme in places:
@@ -126,14 +127,15 @@ def together(terms: Sequence[Term], held: Held, span: int) -> float:
             if not within[left]:
                 total -= idf[left]
             first += 1
-        best = max(best, total)
+        if total > best:
+            best = total
     return best
 
 
 def title_overlap(terms: Sequence[Term], title: Collection[str]) -> float:
     """How alike question and title are by their words (Dice), 0 to 1. `title` are its stems without stop words."""
     words = {term.stem for term in terms if term.positions}
-    return 2 * len(words & set(title)) / (len(words) + len(title)) if words and title else 0.0
+    return 2 * len(words.intersection(title)) / (len(words) + len(title)) if words and title else 0.0
 
 
 def first_sum(signals: Signals, terms: Sequence[Term], chunks: int, ranking: Ranking) -> float:

@@ -156,16 +156,21 @@ visible as materialized (
 )
 union all
 (
-    select each.chunk_id, 1 - (each.embedding_vector::vector({dimension}) <=> $1::vector({dimension})) as cosine
-    from audiences
-    cross join lateral (
-        select read.chunk_id, read.embedding_vector
-        from knowledge.doc_embeddings read
-        where read.embedding_model = {model} and read.knowledge_base = $2 and read.acl = audiences.acl
-        limit $5
-    ) as each
-    where (select chunks from visible) <= $5::bigint
-    order by (each.embedding_vector::vector({dimension}) <=> $1::vector({dimension})) + 0
+    select compared.chunk_id, 1 - compared.distance as cosine
+    from (
+        select each.chunk_id, each.embedding_vector::vector({dimension}) <=> $1::vector({dimension}) as distance
+        from audiences
+        cross join lateral (
+            select read.chunk_id, read.embedding_vector
+            from knowledge.doc_embeddings read
+            where read.embedding_model = {model} and read.knowledge_base = $2 and read.acl = audiences.acl
+            limit $5
+        ) as each
+        where (select chunks from visible) <= $5::bigint
+        -- Or each would be compared twice, for its cosine and for its place.
+        offset 0
+    ) as compared
+    order by compared.distance
     limit $4
 )
 
