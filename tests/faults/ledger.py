@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,6 +42,8 @@ class Ledger:
     sessions: list[str] = field(default_factory=list)
     given_up: int = 0
     retries: int = 0
+    passing: Counter[str] = field(default_factory=Counter)
+    """What those were told who had to call again, and how often."""
 
     def acknowledged(self, entry: Entry) -> None:
         """The system said that it has it."""

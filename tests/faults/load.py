@@ -145,6 +145,7 @@ class Load:
                     told = f"{error.code().name}: {error.details()}"
                     self.ledger.refused(Refusal(kind, session_id, request_id, told))
                     raise GaveUp from error
+                self.ledger.passing[f"{kind} {error.code().name}: {error.details()}"] += 1
             if time.monotonic() > deadline:
                 self.ledger.gave_up(kind, request_id)
                 raise GaveUp

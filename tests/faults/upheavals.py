@@ -74,7 +74,8 @@ async def rolling_restart(stage: Stage, result: Result) -> None:
                     result.add(f"restart of {name}")
                 result.back_s = [time.monotonic() - began]
         retries, given_up = load.ledger.retries, load.ledger.given_up
-        result.expect(not retries and not given_up, "unexplained", "clients", f"{retries} calls had to be repeated")
+        told = "; ".join(f"{words} ({count})" for words, count in load.ledger.passing.most_common(5))
+        result.expect(not retries and not given_up, "unexplained", "clients", f"{retries} calls were repeated: {told}")
 
 
 async def migrated(stage: Stage, result: Result) -> None:
