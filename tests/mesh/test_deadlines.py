@@ -20,6 +20,8 @@ from meshkit import testing
 from .scripted import Talk, evidence, open_talk, pack, passed
 
 QUESTION = "How do I reset the router to factory settings?"
+# On the wire a timeout has few digits, and is rounded up.
+ROUNDED_S = 0.02
 
 
 @pytest.fixture
@@ -63,9 +65,9 @@ async def test_the_time_that_is_left_shrinks_from_hop_to_hop(talk: Talk) -> None
         stub = await talk.mesh()
         request = orchestration.AdvanceSessionRequest(session_id=customer.session_id)
         await stub.AdvanceSession(request, timeout=timeout_s)
-        assert 0 < left["evaluator"] <= left["retrieval"] <= timeout_s
         if timeout_s == 3.0:
-            assert left["evaluator"] <= left["retrieval"] - 0.4, "the search has used half a second of it"
+            assert 0 < left["retrieval"] < timeout_s + ROUNDED_S
+            assert 0 < left["evaluator"] <= left["retrieval"] - 0.4, "the search has used half a second of it"
         else:
             # The control: a caller with time to spare leaves each step what its own setting gives.
             assert left["retrieval"] > 4 and left["evaluator"] > 4
