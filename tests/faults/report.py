@@ -101,24 +101,29 @@ def _summary(experiments: Sequence[Record]) -> list[str]:
     kills = {road: sum(each.kills for each in experiments if each.road == road) for road in ROADS}
     faults = sum(each.faults for each in experiments)
     operations = sum(each.operations for each in experiments)
-    wrong = sum(each.lost + each.duplicated + each.unexplained for each in experiments)
+    wrong = sum(map(_wrong, experiments))
+    wrong_by_kills = sum(_wrong(each) for each in experiments if each.kills)
     total = sum(kills.values())
     broken = sum(bool(each.broken) for each in experiments)
     ends = f", {broken} experiments that came to no end" if broken else ""
     bound = (
         f"; none in {total} kills bounds the rate at about {RULE_OF_THREE / total:.1%} a kill"
-        if total and not wrong
+        if total and not wrong_by_kills
         else ""
     )
     by_road = ", ".join(f"{road} {count}" for road, count in kills.items())
     commits = Counter(each.commit for each in experiments)
     return [
         f"{faults} faults, {total} of them the kill of a process ({by_road}); {operations} acknowledged operations; "
-        f"{wrong} findings{ends}{bound}.",
+        f"findings: {wrong}{ends}{bound}.",
         f"{os.cpu_count()} processors, {platform.system()} on {platform.machine()}; commit "
         + ", ".join(f"{name} ({count} experiments)" for name, count in commits.most_common())
         + ".",
     ]
+
+
+def _wrong(each: Record) -> int:
+    return each.lost + each.duplicated + each.unexplained
 
 
 def _missing_lines(everything: Sequence[Record]) -> list[str]:
