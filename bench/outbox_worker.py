@@ -98,7 +98,8 @@ async def drain(url: str, server: int, count: int, places: int, amqp_url: str = 
     """Fills the outbox, and times the relay until every command is durably done."""
     owner = await _fill(url, count)
     handler = Say(places)
-    database = await Database.open(url, name="bench", max_size=10)
+    # As many connections stand beforehand as the peer's.
+    database = await Database.open(url, name="bench", min_size=2, max_size=10)
     road = _road(database, handler, amqp_url)
     spending = Spending(server)
     task = asyncio.create_task(road.run())
@@ -142,7 +143,7 @@ async def latency(url: str, count: int, rate: float, amqp_url: str = "") -> dict
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return {"seconds": [handler.handled[key] - at for key, at in committed.items()]}
+    return {"seconds": [round(handler.handled[key] - at, 6) for key, at in committed.items()]}
 
 
 def main(kind: str, url: str, *rest: str) -> None:
