@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import re
 
 import typer
 
@@ -26,4 +28,21 @@ def build() -> typer.Typer:
     )
     for module in sorted(pkgutil.iter_modules(cli.commands.__path__), key=lambda found: found.name):
         importlib.import_module(f"cli.commands.{module.name}").register(app)
+    _unwrap_helps(app)
     return app
+
+
+def unwrapped(text: str) -> str:
+    """Paragraphs without the line breaks of the source, so that they fill a terminal of any width; lines that are
+    indented, as examples are, stay as they stand."""
+    return re.sub(r"(?<=\S)\n(?=\S)", " ", text)
+
+
+def _unwrap_helps(app: typer.Typer) -> None:
+    for command in app.registered_commands:
+        text = command.help or inspect.getdoc(command.callback)
+        if text:
+            command.help = unwrapped(text)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _unwrap_helps(group.typer_instance)
