@@ -64,7 +64,7 @@ class Mesh:
 
     def __init__(self, target: str, bearer: str | None) -> None:
         self.target = target
-        self._channel = open_channel(target, *_SERVICES, bearer=bearer)
+        self._channel = open_channel(target, *_SERVICES, bearer=bearer, watch_health=False)
         self.conversation: Any = conversation_service_pb2_grpc.ConversationServiceStub(self._channel)
         self.ticketing: Any = ticketing_service_pb2_grpc.TicketingServiceStub(self._channel)
         self.knowledge: Any = knowledge_service_pb2_grpc.KnowledgeServiceStub(self._channel)

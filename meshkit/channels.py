@@ -39,19 +39,25 @@ def open_channel(
     token: ServiceToken | None = None,
     bearer: str | None = None,
     retries: bool = True,
+    watch_health: bool = True,
 ) -> grpc.aio.Channel:
     """A channel to `target` for stubs of `services`, whose contracts set deadlines and what may be retried.
 
     Every call carries the remaining deadline, request id and trace of the current activity, and the credential:
     `token` (renewed by itself) or a fixed `bearer` token. Close the channel, or enter it as a context manager.
-    Without `retries` a call is made once: for callers that have a way of their own to try again.
+    Without `retries` a call is made once: for callers that have a way of their own to try again. Without `watch_health`
+    the peer's own word on its health is not asked for: for the way through the edge, which watches the services behind
+    it itself, and would pass on the word of one of them, which may drain, as if it were of all.
     """
-    options = (*_OPTIONS, ("grpc.service_config", json.dumps(service_config(services, retries=retries))))
+    config = service_config(services, retries=retries, watch_health=watch_health)
+    options = (*_OPTIONS, ("grpc.service_config", json.dumps(config)))
     credential: Callable[[], str] | None = token.bearer if token else (lambda: f"Bearer {bearer}") if bearer else None
     return _MeshChannel(grpc.aio.insecure_channel(_spread(target), options=options), credential)
 
 
-def service_config(services: Iterable[ServiceDescriptor], *, retries: bool = True) -> dict[str, Any]:
+def service_config(
+    services: Iterable[ServiceDescriptor], *, retries: bool = True, watch_health: bool = True
+) -> dict[str, Any]:
     """The gRPC service config that the contracts amount to."""
     methods: list[dict[str, Any]] = []
     for service in services:
@@ -63,13 +69,15 @@ def service_config(services: Iterable[ServiceDescriptor], *, retries: bool = Tru
             if retries and method.options is not None and method.options.idempotent:
                 config["retryPolicy"] = _RETRY
             methods.append(config)
-    return {
+    config = {
         "loadBalancingConfig": [{"round_robin": {}}],
-        # A peer that drains says NOT_SERVING first: new calls go to its neighbours.
-        "healthCheckConfig": {"serviceName": ""},
         "retryThrottling": _THROTTLING,
         "methodConfig": methods,
     }
+    if watch_health:
+        # A peer that drains says NOT_SERVING first: new calls go to its neighbours.
+        config["healthCheckConfig"] = {"serviceName": ""}
+    return config
 
 
 def each_address(target: str) -> list[str]:

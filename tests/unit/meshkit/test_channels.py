@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 
 from meshkit import call, channels, testing
 from meshkit.channels import open_channel, service_config
@@ -170,6 +171,30 @@ async def test_calls_go_where_a_peer_serves(keys: testing.Keys) -> None:
         for _ in range(20):
             await stub.Public(EchoRequest())
         assert second.calls == before + 20
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_through_the_edge_one_services_drain_is_not_that_of_all(keys: testing.Keys, watched: bool) -> None:
+    """The word on health that comes through the edge is one replica's; the others would have taken the call."""
+    service = Service(echo.add_echo_to_server, {"Public": Unavailable(0)})
+    async with (
+        testing.serve(service, keys=keys) as served,
+        open_channel(served.target, echo.SERVICE, watch_health=watched) as channel,
+    ):
+        stub = EchoStub(channel)
+        await stub.Public(EchoRequest())
+        await served.server._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+        async def seen() -> bool:
+            return channel.get_state() is not grpc.ChannelConnectivity.READY
+
+        if watched:  # The control: asked for, that word keeps calls from all that is behind the edge.
+            await testing.eventually(seen)
+            with pytest.raises(grpc.aio.AioRpcError, match="unhealthy"):
+                await stub.Public(EchoRequest())
+        else:
+            for _ in range(20):
+                await stub.Public(EchoRequest())
 
 
 async def test_a_peer_that_is_not_there_fails_quickly(keys: testing.Keys) -> None:
