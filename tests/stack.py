@@ -21,9 +21,11 @@ from meshkit.identity import TokenSigner, role_from_name
 
 # Every table of ours. `xmin` tells of an update where the count stays the same.
 # Without what retrieval's replicas say of themselves every few seconds, whoever calls or nobody.
+# Not what workers write by the clock, whoever calls: where the poll of tickets stands, and which models are served.
 _TABLES = """
 select format('%I.%I', schemaname, tablename) from pg_tables
-where schemaname not in ('pg_catalog', 'information_schema') and tablename <> 'model_servers' order by 1
+where schemaname not in ('pg_catalog', 'information_schema')
+  and tablename not in ('model_servers', 'cursors') order by 1
 """
 _BUSY = "select count(*) from messaging.outbox where status not in ('done', 'dead')"
 
