@@ -87,7 +87,6 @@ class ConfidenceFigures:
         return float(sum(abs(sure[each].sum() - right[each].sum()) for each in bins if each.any()) / len(sure))
 
     def _wrong_among_surest(self) -> dict[str, float]:
-        order = sorted(self.cases, key=lambda each: -each.confidence)
-        wrong = np.cumsum([each.kind is not Kind.PRESENT for each in order])
-        counts = {percent: max(1, round(len(order) * percent / 100)) for percent in SUREST}
-        return {str(percent): float(wrong[count - 1]) / count for percent, count in counts.items()}
+        right = [each.kind is Kind.PRESENT for each in self.cases]
+        risks = metrics.risk_coverage([each.confidence for each in self.cases], right)
+        return {str(percent): risks[max(1, round(len(risks) * percent / 100)) - 1][1] for percent in SUREST}
