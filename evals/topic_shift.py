@@ -1,7 +1,7 @@
 """`python -m evals.topic_shift`: how often a question that stands alone drags the one before it along.
 
 Any two questions of a set make a conversation that changes its matter: the second must be searched as it was written.
-What this does not measure is the other side, questions that lean on the one before: no set at hand has them.
+The other side, questions that lean on the one before, is `evals.followups`.
 """
 
 import argparse
