@@ -15,8 +15,8 @@ from bench.database import ground
 from bench.load import LoadError
 from bench.report import Table, print_tables, to_json, to_markdown
 from bench.search import compared as peers
+from bench.search import compared_at_size, storing
 from bench.search import measure as search
-from bench.search import storing
 from bench.side_by_side import Plan, Say
 from cli.stack.errors import StackError
 from db.postgres import PostgresError
@@ -66,14 +66,19 @@ def _measure(names: Sequence[str], plan: Plan, options: argparse.Namespace, say:
         yield embedding.run(plan, say)
     if search.NAME in names:
         with _folder(options.keep) as folder:
-            yield search.run(folder, options.sizes, options.searches, options.exact, options.vocabulary, plan.seed, say)
+            sizes = options.sizes or search.DEFAULT_SIZES
+            yield search.run(folder, sizes, options.searches, options.exact, options.vocabulary, plan.seed, say)
     if storing.NAME in (options.only or ()):
         with _folder() as folder:
             yield storing.run(folder, options.vocabulary, plan.seed, say)
     if peers.NAME in (options.only or ()):
         # Only when asked for: it installs other people's packages.
-        with _folder() as folder:
-            yield peers.run(folder, options.sets, options.searches, say)
+        if options.sizes:
+            with _folder(options.keep) as folder:
+                yield compared_at_size.run(folder, options.sizes, options.searches, options.vocabulary, plan.seed, say)
+        else:
+            with _folder() as folder:
+                yield peers.run(folder, options.sets, options.searches, say)
 
 
 @contextmanager
@@ -104,18 +109,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--duration", type=_duration, default=Plan.duration_s, metavar="S", help="seconds of a round")
     parser.add_argument("--concurrency", type=_at_least(1), default=Plan.concurrency, help="of the closed loop")
     parser.add_argument("--questions", type=_at_least(1), default=40, help="asked for turn-overhead")
-    parser.add_argument("--sizes", type=_sizes, default=search.DEFAULT_SIZES, help="of search: some of 10k,100k,1m")
-    parser.add_argument("--searches", type=_at_least(1), default=200, help="asked in each cell of search")
+    parser.add_argument(
+        "--sizes",
+        type=_sizes,
+        help=f"some of 10k,100k,1m: of search ({','.join(search.DEFAULT_SIZES)}), and of peers, which without it takes "
+        "the question sets",
+    )
+    parser.add_argument(
+        "--searches",
+        type=_at_least(1),
+        default=200,
+        help="asked in each cell of search, and of each set or size of peers",
+    )
     parser.add_argument(
         "--exact",
         type=_at_least(1),
         default=search.DEFAULT_EXACT,
         help="of these, how many search answers exactly, too",
     )
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where search keeps what it builds, for later runs")
-    parser.add_argument("--vocabulary", type=Path, metavar="DIR", help="Markdown whose vocabulary search borrows")
     parser.add_argument(
-        "--sets", type=Path, default=peers.SETS, metavar="DIR", help="a question set or a folder of them, for peers"
+        "--keep", type=Path, metavar="DIR", help="where search and peers keep the sizes that they build"
+    )
+    parser.add_argument("--vocabulary", type=Path, metavar="DIR", help="Markdown whose vocabulary the sizes borrow")
+    parser.add_argument(
+        "--sets",
+        type=Path,
+        default=peers.SETS,
+        metavar="DIR",
+        help="a question set or a folder of them, for peers without --sizes",
     )
     parser.add_argument("--seed", type=int, default=Plan.seed)
     shape = parser.add_mutually_exclusive_group()

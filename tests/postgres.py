@@ -14,22 +14,29 @@ from meshkit import testing
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
-    """The URL of the server that GROUNDLINE_TEST_DATABASE_URL names, else of one that lives as long as the block."""
-    given = os.environ.get("GROUNDLINE_TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
+def own_folder_server() -> Iterator[PostgresServer]:
+    """A server that lives as long as the block, whatever is named."""
     folder = Path(tempfile.mkdtemp(prefix="groundline-pg-"))
     # PostgreSQL's own account must get through to its files; they are in private folders.
     folder.chmod(0o711)
     server = PostgresServer(folder / "data")
     try:
         server.start()
-        yield server.url()
+        yield server
     finally:
         server.destroy()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def own_server() -> Iterator[str]:
+    """The URL of the server that GROUNDLINE_TEST_DATABASE_URL names, else of one that lives as long as the block."""
+    given = os.environ.get("GROUNDLINE_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with own_folder_server() as server:
+        yield server.url()
 
 
 @asynccontextmanager

@@ -1,20 +1,19 @@
 """Quality and latency beside the peers, on every question set with judgments."""
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import numpy as np
 from pgvector.asyncpg import register_vector
 
 from bench.figures import quantile
 from bench.load import LoadError
 from bench.report import Table
+from bench.search.peer_stores import PEERS, Asked, Runner, environment, give_chunks, give_questions, run_peer
 from bench.search.synthetic import REPOSITORY
 from bench.side_by_side import Say
 from db.bootstrap import DATABASE
@@ -35,13 +34,10 @@ from svc_retrieval.wiring import vector_index_settings, with_server_settings
 NAME = "peers"
 OURS = "Groundline"
 SETS = REPOSITORY.parent / "shared/data/evals"
-ENVIRONMENT = REPOSITORY / "build/search-peers"
-HERE = REPOSITORY / "bench/peers"
-TOP = 60
-# As bench/peers/search_stores.py names them.
-PEERS = ("LangChain", "LlamaIndex", "Haystack")
-INSTALL_TIMEOUT_S = 900.0
+# What a search for an answer shows, and enough for the first ten pages.
+TOP = 20
 PEER_TIMEOUT_S = 300.0
+WARM_UP = 20
 
 _CHUNKS = """
 SELECT chunk.chunk_id::text AS id, document.uri, document.title || E'\\n' || chunk.text AS text,
@@ -78,7 +74,7 @@ def run(folder: Path, sets: Path, questions: int, say: Say) -> Table:
     folders = [each for each in there if (each / "qrels.tsv").is_file()]
     if not folders:
         raise LoadError(f"{sets} neither is nor holds a set with judgments")
-    python = _environment(say)
+    runner = environment(say)
     found: dict[str, tuple[EvalSet, Found]] = {}
     for at, each in enumerate(folders, start=1):
         eval_set = read_set(each).sampled(questions, part=TEST)
@@ -87,28 +83,11 @@ def run(folder: Path, sets: Path, questions: int, say: Say) -> Table:
         # PostgreSQL's own account must get through to its files.
         place = folder / name
         place.mkdir(mode=0o711)
-        found[name] = eval_set, asyncio.run(_one_set(place, eval_set, python, say))
+        found[name] = eval_set, asyncio.run(_one_set(place, eval_set, runner, say))
     return _table(found)
 
 
-def _environment(say: Say) -> Path:
-    """The peers' own interpreter, with what search_requirements.txt pins."""
-    python, wanted = ENVIRONMENT / "bin/python", HERE / "search_requirements.txt"
-    stamp = ENVIRONMENT / "installed.txt"
-    if not stamp.is_file() or stamp.read_bytes() != wanted.read_bytes():
-        say("installing the peers")
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)],
-            [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(wanted)],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
-            if done.returncode:
-                raise LoadError(f"the peers could not be installed: {done.stderr.strip()[-300:]}")
-        stamp.write_bytes(wanted.read_bytes())
-    return python
-
-
-async def _one_set(folder: Path, eval_set: EvalSet, python: Path, say: Say) -> Found:
+async def _one_set(folder: Path, eval_set: EvalSet, runner: Runner, say: Say) -> Found:
     server = PostgresServer(folder / "pg", settings={"fsync": "off", "synchronous_commit": "off"})
     corpus = to_corpus(eval_set.documents)
     async with open_desk(server=server) as desk:
@@ -126,19 +105,24 @@ async def _one_set(folder: Path, eval_set: EvalSet, python: Path, say: Say) -> F
         peers = await asyncpg.connect(server.url(database="peers"))
         await peers.execute("CREATE EXTENSION vector")
         await peers.close()
-        given = {
-            "url": server.url(database="peers"),
-            "top": TOP,
-            "queries": queries,
-            "query_vectors": [vectors[each].tolist() for each in queries],
-            "chunks": [{"id": each["id"], "text": each["text"]} for each in chunks],
-            "vectors": [each["vector"].to_list() for each in chunks],
-        }
-        (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
+        warm_up = queries[:WARM_UP]
+        asked = Asked(
+            [*warm_up, *queries],
+            np.stack([vectors[each] for each in (*warm_up, *queries)]),
+            warm_up=len(warm_up),
+            top=TOP,
+            most_s=PEER_TIMEOUT_S,
+        )
+        give_chunks(
+            folder,
+            ((each["id"], each["text"]) for each in chunks),
+            np.stack([each["vector"].to_numpy() for each in chunks]),
+        )
+        give_questions(folder, server.url(database="peers"), asked, chunks=len(chunks), indexed=False)
         theirs = {}
         for peer in PEERS:
             say(f"{eval_set.name}: {peer}, {len(chunks)} chunks")
-            theirs[peer] = await asyncio.to_thread(_ask_peer, folder, python, peer)
+            theirs[peer] = await run_peer(runner, peer, folder, ("load", "ask"), PEER_TIMEOUT_S, say)
         page_of = {each["id"]: corpus.doc_ids[each["uri"]] for each in chunks}
         found = {
             name: {"ranked": [[page_of[chunk] for chunk in ranked] for ranked in each["ranked"]], "ms": each["ms"]}
@@ -171,22 +155,9 @@ def _said(say: Say, name: str) -> Progress:
     return progress
 
 
-def _ask_peer(folder: Path, python: Path, peer: str) -> dict[str, Any]:
-    found = folder / "found.json"
-    command = [str(python), str(HERE / "search_stores.py"), peer, str(folder / "given.json"), str(found)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise LoadError(f"{peer} took longer than {PEER_TIMEOUT_S:g} s") from error
-    if done.returncode:
-        raise LoadError(f"{peer} failed: {done.stderr.strip()[-500:]}")
-    read: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
-    return read
-
-
 async def _ask_ours(search: Search, queries: Sequence[str], doc_ids: Mapping[str, str]) -> dict[str, list[Any]]:
     ranked, spent = [], []
-    for text in [*queries[:20], *queries]:
+    for text in [*queries[:WARM_UP], *queries]:
         started = time.perf_counter()
         result = await search.run(text, knowledge_base="default", groups=("public",), top_k=TOP)
         spent.append((time.perf_counter() - started) * 1e3)

@@ -53,7 +53,7 @@ class Cell:
     recall: float
 
 
-class _Given:
+class Given:
     """An embedder whose vectors are known: the benchmark is about what comes after."""
 
     name, dimension = MODEL, DIMENSION
@@ -97,7 +97,7 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question], exact:
         ranking = Ranking()
         everything = replace(ranking, read_all_below=EVERYTHING)
         space = VectorSpace(MODEL, DIMENSION)
-        search = Search(database, Spaces(database, Shelf(_Given(asked))), ranking)
+        search = Search(database, Spaces(database, Shelf(Given(asked))), ranking)
 
         async def lexical(question: Question, how: Ranking = ranking) -> dict[UUID, float]:
             async with database.connection() as conn:

@@ -63,10 +63,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and its vector."""
+    """What is asked, and its vector. `source` is the number of the chunk that it was made from."""
 
     text: str
     vector: Floats
+    source: int
+
+
+def chunk_number(chunk_id: UUID) -> int:
+    """The number of the chunk with this id."""
+    return chunk_id.int & ((1 << 120) - 1)
 
 
 def page_id(page: int) -> UUID:
@@ -146,7 +152,7 @@ class Synthetic:
             other = self._words[np.searchsorted(self._unigram, rng.random(4))].tolist()
             named = [code(chunk.page)] if at % 20 == 0 else []
             vector = chunk.vector + 0.5 * _normal(rng, 1, DIMENSION)[0] / DIMENSION**0.5
-            asked.append(Question(" ".join([*own, *other, *named]), _unit(vector[None])[0]))
+            asked.append(Question(" ".join([*own, *other, *named]), _unit(vector[None])[0], chunk.number))
         return asked
 
     def _draw(self, rng: Any, topics: NDArray[np.int64]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.search.synthetic import BLOCK, DOCUMENTATION, VISIBLE, Synthetic, code
+from bench.search.synthetic import BLOCK, DOCUMENTATION, VISIBLE, Synthetic, chunk_number, code
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +16,7 @@ def test_a_smaller_base_is_the_beginning_of_a_larger_one(synthetic: Synthetic) -
     (many,) = Synthetic(seed=3, sources=DOCUMENTATION[-1:]).chunks(BLOCK)
     assert [each.text for each in few] == [each.text for each in many[:50]]
     assert np.array_equal(few[7].vector, many[7].vector)
+    assert [chunk_number(each.chunk_id) for each in few] == list(range(50))
     (other,) = Synthetic(seed=4, sources=DOCUMENTATION[-1:]).chunks(50)
     assert other[7].text != few[7].text
 
@@ -41,6 +42,8 @@ def test_words_go_on_growing_and_vectors_have_neighbours(synthetic: Synthetic) -
 def test_questions_share_words_and_place_with_a_chunk(synthetic: Synthetic) -> None:
     asked = synthetic.questions(40, of=BLOCK)
     vectors = np.stack([each.vector for each in synthetic.block(0)])
-    assert all((vectors @ each.vector).max() > 0.8 for each in asked)
+    assert all(vectors[each.source] @ each.vector > 0.8 for each in asked)
+    texts = [each.text.split() for each in synthetic.block(0)]
+    assert all(len(set(each.text.split()) & set(texts[each.source])) >= 3 for each in asked)
     pages = {each.page for each in synthetic.block(0)}
     assert sum(any(code(page) in each.text.split() for page in pages) for each in asked) >= 2
