@@ -1,5 +1,6 @@
 """Peers at size: what is said of them, and which goal is held."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,8 @@ def test_sizes_take_the_place_of_the_sets(monkeypatch: pytest.MonkeyPatch, capsy
         ran.append("sets")
         return Table("peers", "sets", [], [])
 
+    # The test's own process keeps its handlers.
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(compared_at_size, "run", at_size)
     monkeypatch.setattr(compared, "run", on_sets)
     assert main(["--only", "peers", "--json"]) == 0
