@@ -20,7 +20,7 @@ from bench.load import LoadError
 from bench.report import Table
 from bench.search import exact
 from bench.search.compared import NAME, OURS, TOP
-from bench.search.measure import SIZES, WARM_UP, Given
+from bench.search.measure import SIZES, WARM_UP, Given, cpu_s
 from bench.search.peer_stores import (
     PEERS,
     REQUIREMENTS,
@@ -37,7 +37,7 @@ from bench.side_by_side import Say
 from db.postgres import PostgresServer
 from meshkit.models.shelf import Shelf
 from meshkit.postgres import Database
-from svc_retrieval.results import Found
+from svc_retrieval.results import Result
 from svc_retrieval.search import Search
 from svc_retrieval.spaces import Spaces
 
@@ -57,16 +57,18 @@ SELECT array_agg(DISTINCT amname)
 FROM pg_class JOIN pg_am ON pg_am.oid = relam
 WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
 """
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
 _DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one system found: for each question that it was asked the chunks' numbers, best first, and the milliseconds.
-    `loaded_s` is what its loading took, None of ours."""
+    """What one system found: for each question that it was asked the chunks' numbers, best first, the milliseconds, and
+    those of CPU, here and in the server. `loaded_s` is what its loading took, None of ours."""
 
     ranked: list[list[int]]
     ms: list[float]
+    cpu_ms: list[float]
     loaded_s: float | None = None
 
 
@@ -219,7 +221,8 @@ class _Peers:
             async with _connected(self._server.url()) as root:
                 # What it left behind would go on to work beside the next.
                 await root.fetch(_DISCONNECT, self._database(peer))
-        return Answers([[int(each) for each in ranked] for ranked in found["ranked"]], found["ms"], loaded_s)
+        ranked = [[int(each) for each in ranked] for ranked in found["ranked"]]
+        return Answers(ranked, found["ms"], found["cpu_ms"], loaded_s)
 
     async def _run(self, peer: str, step: str, timeout_s: float) -> dict[str, Any]:
         give_questions(self._folder, self._url(peer), self._asked, chunks=self._chunks, indexed=True)
@@ -236,20 +239,23 @@ async def _ask_ours(base: Stored, asked: Sequence[Question]) -> Answers:
     database = await Database.open(base.url, name="bench", max_size=4, statement_timeout_s=300, vectors=True)
     try:
         search = Search(database, Spaces(database, Shelf(Given(asked))))
-        ranked, spent = [], []
-        for question in asked:
-            started = time.perf_counter()
-            result = await search.run(question.text, knowledge_base="default", groups=VISIBLE["100 %"], top_k=TOP)
-            spent.append((time.perf_counter() - started) * 1e3)
-            ranked.append(_numbers(result.found))
-        return Answers(ranked[WARM_UP:], spent[WARM_UP:])
+
+        async def ask(question: Question) -> Result:
+            return await search.run(question.text, knowledge_base="default", groups=VISIBLE["100 %"], top_k=TOP)
+
+        for question in asked[:WARM_UP]:
+            await ask(question)
+        cpu = cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)])
+        answers = Answers([], [], [])
+        for question in asked[WARM_UP:]:
+            used, started = cpu(), time.perf_counter()
+            result = await ask(question)
+            answers.ms.append((time.perf_counter() - started) * 1e3)
+            answers.cpu_ms.append((cpu() - used) * 1e3)
+            answers.ranked.append([chunk_number(each.passage.chunk_id) for each in result.found])
+        return answers
     finally:
         await database.close()
-
-
-def _numbers(found: Sequence[Found]) -> list[int]:
-    """The chunks that are shown."""
-    return [chunk_number(each.passage.chunk_id) for each in found]
 
 
 async def _stems(url: str, texts: Sequence[str]) -> dict[str, str | None]:
@@ -277,7 +283,7 @@ def table(found: Sequence[Sized], questions: int) -> Table:
     for sized in found:
         for system in (*PEERS, OURS):
             if system in sized.missing:
-                rows.append([f"{sized.chunks:,}", system, *["–"] * 5])
+                rows.append([f"{sized.chunks:,}", system, *["–"] * 6])
                 continue
             answers, quality = sized.answers[system], sized.quality[system]
             rows.append(
@@ -285,6 +291,7 @@ def table(found: Sequence[Sized], questions: int) -> Table:
                     f"{sized.chunks:,}",
                     system,
                     " / ".join(f"{quantile(answers.ms, share):.1f}" for share in (0.5, 0.95, 0.99)),
+                    f"{np.mean(answers.cpu_ms):.1f}",
                     *(f"{each:.3f}" for each in (quality.nearest, quality.best, quality.source)),
                     "–" if answers.loaded_s is None else f"{answers.loaded_s:.0f}",
                 ]
@@ -307,7 +314,8 @@ def table(found: Sequence[Sized], questions: int) -> Table:
         *fewer,
         *(f"{sized.chunks:,} chunks: {reason}" for sized in found for reason in sized.missing.values()),
     ]
-    columns = ["chunks", "search", "p50 / p95 / p99 ms", "of the 10 nearest", "of the 10 best by BM25", "source",
+    columns = ["chunks", "search", "p50 / p95 / p99 ms",
+        "CPU of it, mean", "of the 10 nearest", "of the 10 best by BM25", "source",
                "loading, s"]  # fmt: skip
     data = {str(sized.chunks): _data(sized) for sized in found}
     return Table(NAME, "Search beside its peers, by size", columns, rows, notes, goals, data)
@@ -330,6 +338,7 @@ def _data(sized: Sized) -> dict[str, object]:
     measured = {
         system: {
             "ms": each.ms,
+            "cpu_ms": each.cpu_ms,
             "questions": len(each.ms),
             "loaded_s": each.loaded_s,
             **asdict(sized.quality[system]),
