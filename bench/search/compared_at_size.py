@@ -99,13 +99,17 @@ class Exact:
         self._bm25 = exact.Bm25(texts, stems)
         self._vectors = vectors
 
-    def quality(self, asked: Sequence[Question], ranked: Sequence[Sequence[int]]) -> Quality:
-        """Of all that was found for each of the questions; `ranked` may be of the first of them only."""
-        pairs = [(question, found) for question, found in zip(asked, ranked, strict=False)]
-        nearest = [exact.share_of_best(self._vectors @ question.vector, found) for question, found in pairs]
-        best = [exact.share_of_best(self._bm25.scores(question.text), found) for question, found in pairs]
-        source = [question.source in found[:FIRST] for question, found in pairs]
-        return Quality(*(float(np.mean(each)) for each in (nearest, best, source)))
+    def quality(self, asked: Sequence[Question], ranked: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Quality]:
+        """Of all that each system found; it may have been asked the first of the questions only."""
+        counted: dict[str, list[tuple[float, float, bool]]] = {system: [] for system in ranked}
+        for place, question in enumerate(asked):
+            near, words = self._vectors @ question.vector, self._bm25.scores(question.text)
+            for system, each in ranked.items():
+                if place < len(each):
+                    found = each[place]
+                    shares = exact.share_of_best(near, found), exact.share_of_best(words, found)
+                    counted[system].append((*shares, question.source in found[:FIRST]))
+        return {system: Quality(*np.mean(each, axis=0).tolist()) for system, each in counted.items()}
 
 
 def run(folder: Path, sizes: Sequence[str], questions: int, vocabulary: Path | None, seed: int, say: Say) -> Table:
@@ -153,7 +157,7 @@ def one_size(
                 except LoadError as error:
                     missing[peer] = str(error)
     say(f"{chunks:,} chunks: comparing with the exact answers")
-    quality = {system: exactly.quality(counted, each.ranked) for system, each in answers.items()}
+    quality = exactly.quality(counted, {system: each.ranked for system, each in answers.items()})
     return Sized(chunks, answers, quality, missing)
 
 

@@ -50,11 +50,10 @@ def test_quality_is_of_those_that_were_asked() -> None:
     vectors = np.eye(20, 24, dtype=np.float32) + 0.01
     exact = Exact([f"word{each} text" for each in range(20)], vectors)
     asked = [Question(f"word{each} other", vectors[each], each) for each in range(3)]
-    quality = exact.quality(asked, [[0, *range(10, 20)], [5, 6]])
-    assert quality.source == 0.5
-    assert quality.best == 0.5
-    assert 0 < quality.nearest < 1
-    assert exact.quality(asked[:1], [list(range(20))]).nearest == pytest.approx(1)
+    found = exact.quality(asked, {"few": [[0, *range(10, 20)], [5, 6]], "all": [list(range(20))] * 3})
+    assert found["few"].source == found["few"].best == 0.5
+    assert 0 < found["few"].nearest < 1
+    assert (found["all"].nearest, found["all"].best) == (1, 1)
 
 
 def test_sizes_take_the_place_of_the_sets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
