@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -147,7 +148,8 @@ def marked(reply: pb.Message) -> tuple[str, list[pb.MessageCitation]]:
     """The answer with `[1]`, `[2]`, … after the parts that each citation backs, and the citations in that order."""
     citations = sorted(reply.citations, key=lambda each: (each.content_end, each.content_start))
     numbered: list[pb.MessageCitation] = []
-    marks: set[tuple[int, int]] = set()
+    # By where a part ends: where it begins, and the numbers of what backs it.
+    marks: dict[int, tuple[int, set[int]]] = {}
     for each in citations:
         same = next(
             (n for n, one in enumerate(numbered) if (one.chunk_id, one.quote) == (each.chunk_id, each.quote)), None
@@ -155,9 +157,17 @@ def marked(reply: pb.Message) -> tuple[str, list[pb.MessageCitation]]:
         if same is None:
             same = len(numbered)
             numbered.append(each)
-        marks.add((each.content_end or len(reply.content), same + 1))
+        end = min(each.content_end or len(reply.content), len(reply.content))
+        marks.setdefault(end, (each.content_start, set()))[1].add(same + 1)
     text = reply.content
-    for end, number in sorted(marks, reverse=True):
-        at = min(end, len(text))
-        text = f"{text[:at]} [{number}]{text[at:]}"
+    for end, (start, numbers) in sorted(marks.items(), reverse=True):
+        # What ends in a command is copied from there: the mark stands below it, not behind it.
+        between = "\n" if _ends_in_code(reply.content[start:end]) else " "
+        text = f"{text[:end]}{between}{' '.join(f'[{each}]' for each in sorted(numbers))}{text[end:]}"
     return text, numbered
+
+
+def _ends_in_code(claim: str) -> bool:
+    """Whether the last of several lines is no numbered step and no item: so it is what an example says to type."""
+    lines = claim.splitlines()
+    return len(lines) > 1 and re.match(r"\d+\. |- ", lines[-1]) is None

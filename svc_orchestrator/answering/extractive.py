@@ -21,6 +21,7 @@ from meshkit.errors import DomainError
 from meshkit.models.embeddings import Embedder
 from meshkit.models.vectors import Vectors
 from meshkit.text.blocks import BlockKind
+from meshkit.text.exact_names import stands_in
 from svc_orchestrator.answering.answerer import AnswererError, NothingToSay
 from svc_orchestrator.answering.lists import list_of
 from svc_orchestrator.answering.procedures import (
@@ -33,22 +34,31 @@ from svc_orchestrator.answering.procedures import (
 )
 from svc_orchestrator.answering.reading import Line, Passage, Reading
 from svc_orchestrator.answering.scoring import score
-from svc_orchestrator.answering.wording import is_label, plain
+from svc_orchestrator.answering.wording import as_written, is_label, is_pointer, plain
 
 NAME = "extractive-1"
 
 _MOST_PASSAGES = 4
 _MOST_CANDIDATES = 64
 _MOST_SENTENCES = 3
+_OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]+")
 # A further sentence adds what it has beyond this share of the best one's own score; reading on from one to the next is
 # worth something of its own, and so is a code's meaning.
 _LEAST_GAIN = 0.2
 _READS_ON = 0.1
+# What begins like this sets an example up, and says nothing where that is not shown.
+_SUPPOSES = re.compile(r"(?:suppose|assum(?:e|ing)|imagine|consider|for (?:example|instance)|say)\b", re.IGNORECASE)
+# What to type is shown whole or not at all.
+_MOST_LINES_OF_CODE = 12
+_MOST_EXAMPLES = 5
+_ASKS_WHAT_TO_TYPE = re.compile(r"\b(?:commands?|flags?|options?|syntax|examples?|configur\w+)\b", re.IGNORECASE)
 _MEANING = 0.1
-# What begins like this leans on the sentence before it.
+# What begins like this leans on the sentence before it; but in "It is safe to" nothing is meant.
 _LEANS = re.compile(
-    r"(?:it|its|during (?:this|that|these|those)|this|these|that|those|they|their|he|she|then|after that|"
-    r"otherwise|both|the former|the latter|there|such)\b",
+    r"(?:it(?! (?:is|was|may be|can be)(?: \w+ly| not| also)? (?:un|im)?(?:safe|possible|necessary|important|"
+    r"recommended|required|advisable|better|best|common|easy|hard|difficult|enough)\b)|its|"
+    r"(?:during|in|after|before|for|at|of) (?:this|that|these|those)|this|these|that|those|they|their|he|she|then|"
+    r"after that|otherwise|both|the former|the latter|there|such)\b",
     re.IGNORECASE,
 )
 
@@ -87,16 +97,23 @@ class ExtractiveAnswerer:
         except DomainError as exc:
             raise AnswererError("no_embeddings") from exc
         cosines = np.clip(vectors[len(asked) :] @ vectors[: len(asked)].T, 0.0, 1.0)
+        how = asks_how(reading.question)
         scores = [score(reading, line, float(row[0])) for line, row in zip(candidates, cosines, strict=True)]
         best = max(range(len(candidates)), key=lambda at: (scores[at], -at))
         if candidates[best].kind is BlockKind.ROW:
             return Draft(claims=[_row_claim(candidates[best])], form=ANSWER_FORM_TABLE_ROW)
-        whole = list_of(candidates[best])
+        whole = list_of(candidates[best], how=how)
         if whole is not None:
             return whole
         chosen = _chosen(reading, candidates, scores, best)
         if reading.wanted.parts:
             chosen = _for_each_part(reading, candidates, cosines[:, 1:], chosen)
+        elif how:
+            # Some of what is to be done is worse than nothing.
+            whole = next((found for each in chosen if (found := list_of(each, how=True)) is not None), None)
+            if whole is not None:
+                return whole
+            chosen = _with_examples(reading, chosen)
         return Draft(claims=[_sentence_claim(each) for each in chosen], form=ANSWER_FORM_SENTENCES)
 
 
@@ -134,7 +151,7 @@ def _candidates(reading: Reading) -> list[Line]:
     near = reading.usable[:_MOST_PASSAGES]
     # Where the question names a code, what is about it is read however far down it was found.
     near += [each for each in reading.subjects if each not in near]
-    lines = [line for passage in near for line in passage.lines if _is_answer(line)]
+    lines = [line for passage in near for line in passage.lines if _is_answer(line) or _is_example(reading, line)]
     if len(lines) > _MOST_CANDIDATES:
         by_coverage = sorted(
             range(len(lines)),
@@ -146,8 +163,22 @@ def _candidates(reading: Reading) -> list[Line]:
 
 def _is_answer(line: Line) -> bool:
     text = line.shown.rstrip()
-    # What announces a list says nothing without it; questions are headings of a FAQ.
-    return any(char.isalnum() for char in text) and not text.endswith((":", "?")) and not is_label(text)
+    # What announces a list or code says nothing without it; questions are headings of a FAQ.
+    said = any(char.isalnum() for char in text) and not text.endswith((":", "?")) and line.code is None
+    return said and not is_label(text) and not is_pointer(text)
+
+
+def _is_example(reading: Reading, line: Line) -> bool:
+    """Whether the line is shown with the code that it announces: where what to do or to type is asked, or the code
+    shows an option that the question names."""
+    if line.code is None:
+        return False
+    code = line.passage.evidence.text[line.code[0] : line.code[1]]
+    if code.count("\n") >= _MOST_LINES_OF_CODE:
+        return False
+    if asks_how(reading.question) or _ASKS_WHAT_TO_TYPE.search(reading.question):
+        return True
+    return any(stands_in(each, code) for each in _OPTION.findall(reading.question))
 
 
 def _chosen(reading: Reading, candidates: Sequence[Line], scores: Sequence[float], best: int) -> list[Line]:
@@ -172,6 +203,11 @@ def _chosen(reading: Reading, candidates: Sequence[Line], scores: Sequence[float
         return total + _READS_ON * pairs + _MEANING * (meaning in group)
 
     needed = {index: _with_what_it_leans_on(passage.lines, own, index) for index in (*own, at)}
+    own = {
+        index: value
+        for index, value in own.items()
+        if index == at or (_adds(passage.lines[index], candidates[best]) and not _dangles(passage.lines, needed[index]))
+    }
     groups = {
         frozenset(needed[at].union(*(needed[each] for each in others)))
         for count in range(_MOST_SENTENCES)
@@ -220,12 +256,47 @@ def _with_what_it_leans_on(lines: Sequence[Line], own: Container[int], index: in
     return found
 
 
+def _with_examples(reading: Reading, chosen: list[Line]) -> list[Line]:
+    """`chosen` with what its section says to type, in the page's order, over all of its passages that were found."""
+    own = chosen[0].passage.evidence
+    examples = [
+        line
+        for passage in reading.usable
+        if passage.evidence.doc_id == own.doc_id and passage.evidence.heading_path == own.heading_path
+        for line in passage.lines
+        if line.code is not None and line not in chosen
+    ]
+    shown = [line for line in examples if _is_example(reading, line)]
+    if len(shown) < len(examples) or len(shown) > _MOST_EXAMPLES:
+        return chosen
+    return sorted((*chosen, *shown), key=lambda each: (each.passage.evidence.span_start, each.passage.rank, each.index))
+
+
+def _adds(line: Line, best: Line) -> bool:
+    """Whether a sentence may stand beside the best one: no single step of several, and no set-up of an example."""
+    return (line.ordinal is None or line.place == best.place) and _SUPPOSES.match(line.shown) is None
+
+
+def _dangles(lines: Sequence[Line], needed: set[int]) -> bool:
+    """Whether a sentence leans on one that can't be shown with it."""
+    first = min(needed)
+    return first > 0 and _LEANS.match(lines[first].shown) is not None
+
+
 def _together(lines: Sequence[Line], index: int) -> bool:
-    """Whether a sentence and the one before it are of one kind: prose and steps are not mixed."""
-    return index > 0 and lines[index].kind is lines[index - 1].kind
+    """Whether a sentence and the one before it read on: of one kind, for prose and steps are not mixed, and with
+    nothing between them that is not shown."""
+    if index == 0:
+        return False
+    line, before = lines[index], lines[index - 1]
+    return line.kind is before.kind and line.place - before.place <= (1 if before.code is None else 2)
 
 
 def _sentence_claim(line: Line) -> Claim:
+    if line.code is not None:
+        code = as_written(line.passage.evidence.text[line.code[0] : line.code[1]])
+        citations = [_citation(line.passage, line.start, line.end), _citation(line.passage, *line.code)]
+        return Claim(text=f"{plain(line.shown)}\n{code}", citations=citations)
     return Claim(text=_finished(plain(line.shown)), citations=[_citation(line.passage, line.start, line.end)])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_PROCEDURE, Citation, Claim, Draft
 from meshkit.text.blocks import Block, BlockKind
 from svc_orchestrator.answering.reading import Passage, Reading
-from svc_orchestrator.answering.wording import plain
+from svc_orchestrator.answering.wording import as_written, plain
 
 _ASKS_HOW = re.compile(
     r"\bhow (?:do|can|could|should|would|to|does (?:one|someone))\b|\bhow (?:i|we) (?:can|do)\b|\b(?:steps?|guide|"
@@ -41,11 +41,37 @@ def asks_a_fact(question: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A numbered item with what stands below it: notes, and the commands to type."""
+
+    item: Block
+    below: tuple[Block, ...] = ()
+
+    @property
+    def start(self) -> int:
+        return self.item.start
+
+    @property
+    def end(self) -> int:
+        return (self.below or (self.item,))[-1].end
+
+    def shown(self, text: str) -> str:
+        """Its number and words; code keeps its lines."""
+        shown = f"{self.item.ordinal}. {plain(text[self.item.body : self.item.end])}"
+        for each in self.below:
+            if each.kind is BlockKind.CODE:
+                shown = f"{shown}\n{as_written(text[each.start : each.end])}"
+            else:
+                shown += ("\n" if "\n" in shown else " ") + plain(text[each.start : each.end])
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
 class Procedure:
     """Steps 1 to n of one list. `lead` is the paragraph that announces them, if there is one."""
 
     passage: Passage
-    steps: tuple[Block, ...]
+    steps: tuple[Step, ...]
     lead: Block | None
 
     @property
@@ -56,16 +82,18 @@ class Procedure:
     def claims(self) -> list[Claim]:
         """Heading and lead-in with the first step's claim; each further step is a claim of its own."""
         text = self.passage.evidence.text
-        shown = [f"{step.ordinal}. {plain(text[step.body : step.end])}" for step in self.steps]
-        spans = [[step] for step in self.steps]
-        introduction = [plain(self.passage.heading)]
+        shown = [step.shown(text) for step in self.steps]
+        spans = [[(step.start, step.end)] for step in self.steps]
+        # A heading that asks ("How do I …?") is the question once more.
+        heading = plain(self.passage.heading)
+        introduction = [] if heading.endswith("?") else [heading]
         if self.lead is not None:
             introduction.append(plain(text[self.lead.body : self.lead.end]))
-            spans[0].insert(0, self.lead)
+            spans[0].insert(0, (self.lead.start, self.lead.end))
         shown[0] = "\n".join((*filter(None, introduction), shown[0]))
         chunk_id = self.passage.evidence.chunk_id
         return [
-            Claim(text=each, citations=[Citation(chunk_id=chunk_id, start=b.start, end=b.end) for b in cited])
+            Claim(text=each, citations=[Citation(chunk_id=chunk_id, start=start, end=end) for start, end in cited])
             for each, cited in zip(shown, spans, strict=True)
         ]
 
@@ -76,25 +104,43 @@ def in_sequence(found: Sequence[Procedure], lead: Sequence[Claim] = ()) -> Draft
 
 
 def procedures(passage: Passage) -> list[Procedure]:
-    """The passage's numbered lists that begin with 1 and miss no number."""
+    """The passage's numbered lists that begin with 1 and miss no number.
+
+    What stands between two steps belongs to the first of them, so that a command does not end the list it stands in.
+    """
     found: list[Procedure] = []
-    run: list[Block] = []
+    run: list[Step] = []
+    # What came behind the run's last step, and is its own if another step follows.
+    behind: list[Block] = []
     before: Block | None = None
-    for block in [*passage.blocks, None]:
-        if block is not None and block.kind is BlockKind.ITEM and run and _continues(run, block):
-            if block.ordinal is not None and block.depth <= run[0].depth:
-                run.append(block)
-            else:
-                # What is indented below a step belongs to it.
-                run[-1] = _joined(run[-1], block)
-            continue
+
+    def close() -> None:
+        if run:
+            run[-1] = _with(run[-1], _own(passage, run[-1], behind))
         if len(run) >= _LEAST_STEPS:
             found.append(Procedure(passage, tuple(run[:_MOST_STEPS]), before))
-        run = []
-        if block is not None and block.kind is BlockKind.ITEM and block.ordinal == 1:
-            run = [block]
-        else:
-            before = block if block is not None and _announces(passage, block) else None
+        run.clear()
+        behind.clear()
+
+    last: Block | None = None
+    for block in passage.blocks:
+        first = block.kind is BlockKind.ITEM and block.ordinal == 1
+        if run and block.kind is BlockKind.ITEM and block.depth > run[0].item.depth:
+            # What is indented below a step belongs to it.
+            behind.append(block)
+        elif run and block.kind is BlockKind.ITEM and block.ordinal == (run[-1].item.ordinal or 0) + 1:
+            run[-1] = _with(run[-1], behind)
+            behind.clear()
+            run.append(Step(block))
+        elif first or block.kind is BlockKind.HEADING:
+            close()
+            if first:
+                run.append(Step(block))
+                before = last if last is not None and _announces(passage, last) else None
+        elif run:
+            behind.append(block)
+        last = block
+    close()
     return [each for each in found if len(each.steps) < _MOST_STEPS]
 
 
@@ -143,16 +189,23 @@ def _fit(reading: Reading, procedure: Procedure) -> float:
     return procedure.passage.evidence.score + 0.5 * heading + 0.5 * reading.coverage(procedure.text)
 
 
-def _continues(run: Sequence[Block], block: Block) -> bool:
-    if block.depth > run[0].depth:
-        return True
-    return block.ordinal == (run[-1].ordinal or 0) + 1
-
-
 def _announces(passage: Passage, block: Block) -> bool:
     text = passage.evidence.text[block.start : block.end].rstrip()
     return block.kind is BlockKind.PARAGRAPH and text.endswith(":")
 
 
-def _joined(step: Block, below: Block) -> Block:
-    return Block(step.kind, step.start, step.body, below.end, step.ordinal, step.depth)
+def _with(step: Step, below: Sequence[Block]) -> Step:
+    return Step(step.item, (*step.below, *below))
+
+
+def _own(passage: Passage, step: Step, behind: Sequence[Block]) -> list[Block]:
+    """What of the blocks behind the last step is its own: items and code below it, and code that it announces."""
+    own: list[Block] = []
+    text = passage.evidence.text
+    for block in behind:
+        indented = block.start < block.body if block.kind is BlockKind.CODE else block.depth > step.item.depth
+        announced = not own and block.kind is BlockKind.CODE and text[: step.item.end].endswith(":")
+        if not (indented or announced):
+            break
+        own.append(block)
+    return own

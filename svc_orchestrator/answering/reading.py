@@ -14,6 +14,7 @@ from meshkit.text.sentences import sentences
 from meshkit.text.versions import is_for, named_versions, numbered_names, speaks_of_another, version_of
 from meshkit.text.words import words
 from svc_orchestrator.answering.wanted import Wanted
+from svc_orchestrator.answering.wording import ends_as_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Line:
     header: tuple[int, int] | None = None
     """For a row: the span of the row that names its columns."""
     ordinal: int | None = None
+    place: int = 0
+    """Its block's place among the passage's blocks."""
+    code: tuple[int, int] | None = None
+    """For the words that announce an example: the span of its code, which stands directly below."""
 
     @property
     def text(self) -> str:
@@ -73,18 +78,28 @@ class Passage:
     def lines(self) -> list[Line]:
         """Sentences, list items' sentences and rows; no headings, code or rows of column names."""
         text, header, found = self.evidence.text, None, list[Line]()
+        places = {block.start: place for place, block in enumerate(self.blocks)}
         for each in sentences(text):
             block = each.block
+            at = places[block.start]
             if block.kind is BlockKind.ROW and block.header:
                 header = block
             elif block.kind is BlockKind.ROW:
                 shown = shown_row(text, block, header)
                 place = (header.start, header.end) if header else None
-                found.append(Line(self, len(found), each.start, each.end, shown, block.kind, place))
+                found.append(Line(self, len(found), each.start, each.end, shown, block.kind, place, place=at))
             elif block.kind in (BlockKind.PARAGRAPH, BlockKind.ITEM):
                 shown = text[each.start : each.end]
-                found.append(Line(self, len(found), each.start, each.end, shown, block.kind, ordinal=block.ordinal))
+                code = self._announced(at) if each.end == block.end and not ends_as_sentence(shown) else None
+                found.append(
+                    Line(self, len(found), each.start, each.end, shown, block.kind, None, block.ordinal, at, code)
+                )
         return found
+
+    def _announced(self, place: int) -> tuple[int, int] | None:
+        """The span of the code directly behind a block."""
+        below = self.blocks[place + 1] if place + 1 < len(self.blocks) else None
+        return (below.start, below.end) if below is not None and below.kind is BlockKind.CODE else None
 
 
 def shown_row(text: str, row: Block, header: Block | None) -> str:

@@ -1,6 +1,7 @@
 """From a draft to the customer's text, and from evidence to words without markup."""
 
 import re
+import textwrap
 
 from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_LIST, ANSWER_FORM_PROCEDURE, Draft
 
@@ -11,6 +12,15 @@ _EMPHASIS = (
     re.compile(r"(?<!\w)(_{1,3})(?=\S)([^_\n]+?)(?<=\S)\1(?!\w|\.\w)"),
 )
 _CODE = re.compile(r"(`{1,3})([^`\n]+)\1")
+_POINTS = re.compile(
+    r"^(?:(?:please )?(?:also )?(?:see (?-i:[A-Z])|(?:see|refer to|consult|read)\b.{0,80}\b(?:documentation|docs?|"
+    r"guide|section|page|chapter|article|manual|document|below|above|for (?:more|further|details|instructions))\b)|"
+    r"for (?:more|further|additional) [\w ]{0,40}\b(?:see|refer|read|visit|consult)\b|"
+    r"the (?:steps|details|instructions) (?:are|is) (?:mentioned|described|explained|given|listed|documented|found) "
+    r"(?:in|under|at|on|below|above)\b)|"
+    r"\b(?:as follows|the following(?: \w+){0,3}|shown below|listed below)[.:]?$",
+    re.IGNORECASE,
+)
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+", re.MULTILINE)
 _SPACE = re.compile(r"[ \t]*\n[ \t]*|[ \t]{2,}")
 
@@ -21,6 +31,21 @@ def plain(text: str) -> str:
     for marks in _EMPHASIS:
         bare = marks.sub(r"\2", bare)
     return _SPACE.sub(" ", _CODE.sub(r"\2", bare)).strip()
+
+
+def as_written(code: str) -> str:
+    """`code` with its lines as they are, but for the indentation that they have in common."""
+    return "\n".join(line.rstrip() for line in textwrap.dedent(code).strip("\n").split("\n"))
+
+
+def ends_as_sentence(text: str) -> bool:
+    """Whether `text` ends in a mark that ends a sentence. A colon announces what follows."""
+    return text.rstrip("\"'”’)]*_` ").endswith((".", "!", "?", "…", "。", "！", "？"))
+
+
+def is_pointer(text: str) -> bool:
+    """Whether `text` only says where to read on, or that something follows: without that it says nothing."""
+    return _POINTS.search(plain(text)) is not None
 
 
 def is_label(text: str) -> bool:
@@ -35,10 +60,12 @@ def to_text(draft: Draft) -> tuple[str, list[tuple[int, int]]]:
     between claims belongs to exactly one of them.
     """
     text, spans = "", list[tuple[int, int]]()
+    in_lines = False
     between = "\n" if draft.form in (ANSWER_FORM_PROCEDURE, ANSWER_FORM_LIST) else " "
     for claim in draft.claims:
         if text:
-            text += "\n" if "\n" in claim.text or text.endswith(":") else between
+            text += "\n" if in_lines or "\n" in claim.text or text.endswith(":") else between
         spans.append((len(text), len(text) + len(claim.text)))
         text += claim.text
+        in_lines = "\n" in claim.text
     return text, spans

@@ -13,7 +13,7 @@ from groundline.evaluation.v1.evaluation_pb2 import (
 )
 from svc_orchestrator.answering.quotes import locate
 from svc_orchestrator.answering.ranges import within
-from svc_orchestrator.answering.wording import plain, to_text
+from svc_orchestrator.answering.wording import is_pointer, plain, to_text
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,21 @@ from svc_orchestrator.answering.wording import plain, to_text
 )
 def test_plain(markup: str, expected: str) -> None:
     assert plain(markup) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["See the [guide](g.md).", "See Replace a machine.", "For more details see there.", "The steps are as follows."],
+)
+def test_what_points_elsewhere(text: str) -> None:
+    assert is_pointer(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["See that the lamp is green.", "Read the number on the underside.", "The lamp is below."]
+)
+def test_what_says_something_itself(text: str) -> None:
+    assert not is_pointer(text)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -54,3 +54,10 @@ def test_an_answers_parts_carry_the_numbers_of_what_backs_them() -> None:
     text, citations = marked(reply)
     assert text == "Hold ten seconds. [1] Then wait. [1] [2]"
     assert [each.doc_uri for each in citations] == ["a.md", "b.md"]
+
+
+def test_a_mark_does_not_stand_behind_a_command() -> None:
+    reply = pb.Message(content="Use this:\n$ ctl defrag\n1. Stop.\n2. Start:\n$ ctl up")
+    for chunk, start, end in (("a", 0, 22), ("b", 0, 22), ("c", 23, 31), ("d", 32, 50)):
+        reply.citations.add(chunk_id=chunk, quote=chunk, content_start=start, content_end=end)
+    assert marked(reply)[0] == "Use this:\n$ ctl defrag\n[1] [2]\n1. Stop. [3]\n2. Start:\n$ ctl up\n[4]"
