@@ -180,17 +180,19 @@ def _refusal(error: BaseException) -> grpc.aio.AioRpcError | None:
     return None
 
 
-async def every(method: Any, request: Any, field: str, *, limit: int | None = None) -> AsyncIterator[Any]:
-    """The rows of a list, page by page, at most `limit` of them."""
-    request.page_size = min(limit, 200) if limit else 200
+async def every(
+    method: Any, request: Any, field: str, *, limit: int | None = None, page: int = 200
+) -> AsyncIterator[Any]:
+    """The rows of a list, at most `limit` of them, in pages of at most `page`."""
+    request.page_size = min(limit, page) if limit else page
     count = 0
     while True:
-        page = await method(request)
-        for row in getattr(page, field):
+        found = await method(request)
+        for row in getattr(found, field):
             yield row
             count += 1
             if count == limit:
                 return
-        request.page_token = page.next_page_token
+        request.page_token = found.next_page_token
         if not request.page_token:
             return

@@ -12,6 +12,7 @@ from groundline.evaluation.v1 import evaluation_pb2 as evaluation
 from groundline.evaluation.v1 import reason_code_pb2 as rc
 from groundline.orchestration.v1 import event_pb2 as orchestration_event
 from groundline.orchestration.v1 import orchestration_service_pb2 as orchestration
+from groundline.retrieval.v1.evidence_pb2 import EvidencePack
 
 if TYPE_CHECKING:
     from cli.mesh import Mesh
@@ -34,6 +35,7 @@ class Replayed:
     stored: evaluation.Verdict
     again: evaluation.Verdict
     drafted: bool
+    pack: EvidencePack = field(default_factory=EvidencePack)
 
     @property
     def same(self) -> bool:
@@ -95,7 +97,9 @@ async def replay(mesh: Mesh, event: Any, policy: evaluation.Policy | None = None
         verdict = (await mesh.evaluation.Evaluate(first)).verdict
         if verdict.decision == evaluation.DECISION_PASS and draft is not None:
             verdict = (await mesh.evaluation.Evaluate(request)).verdict
-    return Replayed(event.event_id, event.session_id, question, turn.verdict, verdict, draft is not None)
+    return Replayed(
+        event.event_id, event.session_id, question, turn.verdict, verdict, draft is not None, turn.evidence_pack
+    )
 
 
 async def replay_all(mesh: Mesh, event: Any) -> list[Replayed]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli.output import facts, moment, say, shorten, word
+from cli.verdict_view import print_verdict
 from groundline.conversation.v1 import conversation_pb2
 from groundline.evaluation.v1 import reason_code_pb2
+from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_SENTENCES
 from groundline.ticketing.v1 import ticketing_pb2 as pb
 
 MAX_PASSAGES = 5
@@ -70,15 +72,11 @@ def _evidence(ticket: pb.Ticket) -> None:
 
 
 def _verdict(ticket: pb.Ticket) -> None:
-    if ticket.verdict.signals:
-        _heading("What the gate saw")
-    for each in ticket.verdict.signals:
-        mark = "ok  " if each.ok else "FAIL"
-        noted = f"  {each.note}" if each.note else ""
-        say(f"{mark}  {each.name} {each.value:.3g} (threshold {each.threshold:.3g}){noted}")
+    print_verdict(ticket.verdict, ticket.evidence_pack)
     if ticket.refused_draft.claims:
         _heading("What the bot would have said, and did not")
-        say(" ".join(each.text for each in ticket.refused_draft.claims), "dim")
+        between = " " if ticket.refused_draft.form == ANSWER_FORM_SENTENCES else "\n"
+        say(between.join(each.text for each in ticket.refused_draft.claims), "dim")
 
 
 def _heading(text: str) -> None:

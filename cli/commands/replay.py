@@ -35,7 +35,8 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Judge stored turns again, from their events alone, and compare bit for bit: the verdict, and where a language
-    model wrote a refused draft anew, also the one on that.
+    model wrote a refused draft anew, also the one on that. Of a single turn every signal is shown. Where to find an
+    EVENT_ID: `groundline session show ID --turns`.
 
     \b
     Examples:
@@ -50,13 +51,15 @@ def replay(
     from cli.progress import bars
     from groundline.orchestration.v1 import orchestration_service_pb2 as pb
 
+    single: list[Replayed] = []
+
     async def work(mesh: Mesh) -> tuple[int, list[Replayed]]:
         if event_id is not None:
             event = (await mesh.orchestration.GetEvent(pb.GetEventRequest(event_id=event_id))).event
             if not again.judged_by_the_gate(event):
                 raise CommandError(f"event {event_id} holds no verdict of the gate: there is nothing to judge again")
-            found = await again.replay_all(mesh, event)
-            return len(found), [each for each in found if not each.same]
+            single.extend(await again.replay_all(mesh, event))
+            return len(single), [each for each in single if not each.same]
         count, differing = 0, []
         async for event in again.turns(mesh, begin, limit):
             found = await again.replay_all(mesh, event)
@@ -69,9 +72,12 @@ def replay(
     with bars(hidden=as_json) as progress:
         count, differing = call(edge, "admin", work)
     if as_json:
-        output.print_json({"replayed": count, "differing": [_told(each) for each in differing]})
+        shown = {"verdicts": [_told(each) for each in single]} if single else {}
+        output.print_json({"replayed": count, "differing": [_told(each) for each in differing], **shown})
     else:
-        output.say(f"{count} verdicts judged again, {len(differing)} differ.")
+        for each in single:
+            _print_verdict(each)
+        output.say(f"{count} verdict{'' if count == 1 else 's'} judged again, {len(differing)} differ.")
         for each in differing:
             output.say(f"  {each.event_id}  {again.outcome(each.stored)} → {again.outcome(each.again)}")
     if differing:
@@ -163,6 +169,26 @@ def _print(flips: Flips, policy: Policy, as_json: bool) -> None:
             ],
             empty="",
         )
+
+
+def _print_verdict(replayed: Replayed) -> None:
+    from cli import output
+    from cli import replaying as again
+    from cli.verdict_view import print_verdict
+
+    stored = replayed.stored
+    output.facts(
+        [
+            ("question", replayed.question),
+            ("outcome", again.outcome(stored)),
+            ("confidence", f"{stored.confidence:.2f}"),
+            ("policy", stored.policy_version),
+            ("judged on", "a draft" if replayed.drafted else "the evidence, before a draft"),
+            ("session", replayed.session_id),
+        ]
+    )
+    print_verdict(stored, replayed.pack)
+    output.say("")
 
 
 def _told(replayed: Replayed) -> dict[str, Any]:

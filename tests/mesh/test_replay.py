@@ -24,6 +24,7 @@ from svc_evaluator.settings import EvaluatorSettings
 from ..models.scripted_server import ScriptedServer, answer
 from ..stack import Live
 from ..unit.evaluator.cases import QUESTION, evidence, pack
+from .test_cli import run
 from .whole_desk import open_whole_desk
 
 QUESTIONS = (
@@ -65,6 +66,25 @@ async def test_every_verdict_is_the_same_again_from_its_event_alone(live: Live) 
     outcomes = [replaying.outcome(each.stored) for each in before]
     assert outcomes.count("PASS") == 2
     assert "CONFLICTING_SOURCES" in outcomes
+
+
+async def test_a_conversation_leads_to_its_turns_and_to_all_that_the_gate_saw(live: Live) -> None:
+    async with live.mesh(None) as visitor:
+        session, token = await open_session(visitor, channel="web", knowledge_base=None)
+    async with live.mesh(token) as customer:
+        await ask(customer, session.session_id, QUESTIONS[2], timeout_s=30, progress=lambda _: None)
+    shown = await run(
+        live.stack.home.path, live.stack.edge_target, "session", "show", session.session_id, "--turns", "--json"
+    )
+    (turn,) = shown.json["turns"]
+    assert (turn["outcome"], turn["question"]) == ("CONFLICTING_SOURCES", QUESTIONS[2])
+    listed = await run(live.stack.home.path, live.stack.edge_target, "session", "show", session.session_id, "--turns")
+    assert turn["event_id"] in listed.out
+    again = await run(live.stack.home.path, live.stack.edge_target, "replay", turn["event_id"])
+    assert again.code == 0, again
+    assert "FAIL  conflict" in again.out
+    assert again.out.count("  against ") >= 1
+    assert again.out.endswith("1 verdict judged again, 0 differ.\n")
 
 
 async def _evaluator_connections(conn: asyncpg.Connection) -> int:
