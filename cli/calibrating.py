@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import grpc
 
 from cli.errors import CommandError
-from cli.mesh import Mesh, every
+from cli.mesh import Mesh, check_knowledge_base, every
 from cli.progress import Progress
 from evals.calibration import policy as policies
 from evals.calibration.kinship import Kinship
@@ -60,7 +60,9 @@ class Judged:
 
 
 async def calibrate(mesh: Mesh, base: str, most: int, targets: Targets, progress: Progress) -> policies.Calibration:
-    """A policy for the knowledge base. Raises CommandError where it holds too little to learn from."""
+    """A policy for the knowledge base. Raises CommandError where there is none, or it holds too little to learn
+    from."""
+    await check_knowledge_base(mesh, base)
     default = (await mesh.evaluation.GetPolicy(evaluation.GetPolicyRequest())).policy
     now = (await mesh.evaluation.GetPolicy(evaluation.GetPolicyRequest(knowledge_base=base))).policy
     pages = await _pages(mesh, base, most, progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CommandError
-from cli.mesh import Mesh
+from cli.mesh import Mesh, check_knowledge_base
 from cli.progress import Progress
 from evals.set_building import SetBuilder
 from groundline.orchestration.v1 import turn_export_pb2 as pb
@@ -56,6 +56,7 @@ async def export(mesh: Mesh, wanted: Wanted, folder: Path, progress: Progress) -
         if not token or turns >= wanted.most or turns == before:
             break
     if not builder.queries:
+        await check_knowledge_base(mesh, wanted.knowledge_base)
         raise CommandError(
             f"none of {turns} turns in {wanted.knowledge_base!r} makes a question: they must be answered, or resolved "
             "by a person; try an earlier --since"

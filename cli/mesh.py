@@ -196,3 +196,11 @@ async def every(
         request.page_token = found.next_page_token
         if not request.page_token:
             return
+
+
+async def check_knowledge_base(mesh: Mesh, name: str) -> None:
+    """Raises CommandError, naming those there are, unless there is a knowledge base of that name."""
+    request = knowledge_service_pb2.ListKnowledgeBasesRequest()
+    names = [each.name async for each in every(mesh.knowledge.ListKnowledgeBases, request, "knowledge_bases")]
+    if name not in names:
+        raise CommandError(f"there is no knowledge base {name!r}; there are: {', '.join(sorted(names))}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from cli.errors import CommandError
+from cli.mesh import check_knowledge_base
 from groundline.knowledge.v1 import reindex_pb2 as rx
 from meshkit.errors import from_rpc_error
 
@@ -34,6 +35,7 @@ async def last(mesh: Mesh, knowledge_base: str) -> Any:
     request = rx.ListReindexesRequest(knowledge_base=knowledge_base, page_size=1)
     found = (await mesh.knowledge.ListReindexes(request)).reindexes
     if not found:
+        await check_knowledge_base(mesh, knowledge_base)
         raise CommandError(f"{knowledge_base} was never reindexed")
     return (await mesh.knowledge.GetReindex(rx.GetReindexRequest(reindex_id=found[0].reindex_id))).reindex
 

@@ -75,10 +75,11 @@ def calibrate(
     async def work(mesh: Mesh) -> Calibration:
         return await run(mesh, knowledge_base, questions, Targets(wrong, wrong_unrelated), progress)
 
-    with bars(hidden=as_json) as progress:
-        found = call(edge, "admin", work)
     named = os.environ.get("GROUNDLINE_POLICY_FOLDER")
     folder = Path(named) if named else Home(home_from_environment()).policies
+    _check_writable(out.parent if out else folder)
+    with bars(hidden=as_json) as progress:
+        found = call(edge, "admin", work)
     file = out or folder / f"{found.policy.version}.json"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -90,10 +91,17 @@ def calibrate(
     if as_json:
         output.print_json({**found.to_json(), "file": str(file)})
         return
-    _tell(found, file)
+    _tell(found, file, folder)
 
 
-def _tell(found: Calibration, file: Path) -> None:
+def _check_writable(folder: Path) -> None:
+    """Raises CommandError where the policy could not be written: better before the minutes of work than after."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise CommandError(f"{folder} can't be written: name another file with --out")
+
+
+def _tell(found: Calibration, file: Path, folder: Path) -> None:
     from cli import output
 
     was, now = found.before, found.after
@@ -110,4 +118,10 @@ def _tell(found: Calibration, file: Path) -> None:
     )
     if not found.kept:
         output.say("The targets could not be kept: the strictest threshold that is allowed was taken.")
-    output.say(f"Wrote {file}. It is in force for {found.policy.knowledge_base} where the evaluator reads it.")
+    base = found.policy.knowledge_base
+    if file.absolute().parent == folder.absolute():
+        output.say(f"Wrote {file}. It is in force for {base} within seconds.")
+    else:
+        output.say(
+            f"Wrote {file}. It is not in force yet: put it into {folder}, or where the evaluator reads policies."
+        )

@@ -51,3 +51,25 @@ def test_too_few_documents_are_refused(live: Live, tmp_path: Path) -> None:
     assert isinstance(result.exception, CommandError)
     assert "20 are needed" in str(result.exception)
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("gate", "calibrate"), ("reindex", "--status"), ("eval", "export", "--out", "nowhere")]
+)
+def test_a_knowledge_base_that_is_not_there_is_said_with_those_that_are(
+    command: tuple[str, ...], live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(build(), [*command, "-k", "nope", "--edge", live.stack.edge_target])
+    assert isinstance(ran.exception, CommandError)
+    assert str(ran.exception).startswith("there is no knowledge base 'nope'; there are: ")
+    assert "default" in str(ran.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_work(live: Live, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "policy.json"
+    ran = CliRunner().invoke(build(), ["gate", "calibrate", "--out", str(out), "--edge", "127.0.0.1:9"])
+    assert isinstance(ran.exception, CommandError)
+    assert "can't be written" in str(ran.exception)
