@@ -61,6 +61,8 @@ _LEANS = re.compile(
     r"after that|otherwise|both|the former|the latter|there|such)\b",
     re.IGNORECASE,
 )
+# So does what compares with it: "offline for longer than that".
+_COMPARES = re.compile(r"\bthan (?:this|that|these|those)\b", re.IGNORECASE)
 
 
 class ExtractiveAnswerer:
@@ -250,7 +252,7 @@ def _for_each_part(reading: Reading, candidates: Sequence[Line], cosines: Vector
 def _with_what_it_leans_on(lines: Sequence[Line], own: Container[int], index: int) -> set[int]:
     """A sentence with those before it that it can't be understood without."""
     found = {index}
-    while index - 1 in own and _LEANS.match(lines[index].shown) and _together(lines, index):
+    while index - 1 in own and _leans(lines[index]) and _together(lines, index):
         index -= 1
         found.add(index)
     return found
@@ -280,7 +282,11 @@ def _adds(line: Line, best: Line) -> bool:
 def _dangles(lines: Sequence[Line], needed: set[int]) -> bool:
     """Whether a sentence leans on one that can't be shown with it."""
     first = min(needed)
-    return first > 0 and _LEANS.match(lines[first].shown) is not None
+    return first > 0 and _leans(lines[first])
+
+
+def _leans(line: Line) -> bool:
+    return _LEANS.match(line.shown) is not None or _COMPARES.search(line.shown) is not None
 
 
 def _together(lines: Sequence[Line], index: int) -> bool:

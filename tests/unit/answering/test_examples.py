@@ -131,3 +131,13 @@ async def test_who_is_only_told_where_to_read_on_is_told_nothing() -> None:
     )
     found = pack("How do I replace a failed machine?", evidence(f"{pointers} Remove the failed machine first."))
     assert to_text(await answer(found))[0] == "Remove the failed machine first."
+
+
+async def test_what_compares_with_the_sentence_before_it_comes_with_it() -> None:
+    text = (
+        "E-40 means that the key of the hub was refused. Renewal is yearly. A hub off for longer than that meets E-40 "
+        "with the key refused. The hub shows E-40 and means the key."
+    )
+    said = to_text(await answer(pack("What does E-40 mean for the key of the hub?", evidence(text, title="E-40"))))[0]
+    assert "E-40 means that the key" in said
+    assert "than that" not in said or "yearly. A hub" in said
