@@ -93,6 +93,16 @@ async def test_a_row_for_a_range_answers_for_what_falls_into_it() -> None:
     assert to_text(draft)[0] == "250 or more – Price per hub: €8."
 
 
+async def test_a_row_for_just_the_number_that_is_named_answers() -> None:
+    rows = "\n".join(f"| {size} | {size // 2 + 1} | {(size - 1) // 2} |" for size in range(1, 10))
+    text = (
+        f"A cluster of odd size has the best fault tolerance.\n\n| Cluster size | Majority | Fault tolerance |\n"
+        f"|---|---|---|\n{rows}\n\nThe fault tolerance of a cluster with one more member is no better."
+    )
+    draft = await answer(pack("What is the fault tolerance of a cluster with 7 members?", evidence(text)))
+    assert to_text(draft)[0] == "7 – Majority: 4; Fault tolerance: 3."
+
+
 async def test_sentences_are_whole_in_order_and_at_most_three() -> None:
     text = (
         "A hub has a lamp. The lamp of a hub is green. It turns red when a hub is hot. Cats are nice. "

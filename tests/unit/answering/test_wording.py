@@ -93,6 +93,10 @@ def test_quotes_are_located_or_not(quote: str, text: str, expected: str | None) 
         ("up to 99", 100, False),
         ("1,000–4,999", 1200, True),
         ("Acme 3 Pro", 3, None),
+        ("7", 7, True),
+        ("1,000", 1000, True),
+        ("7", 8, None),
+        ("7 hubs", 7, None),
     ],
 )
 def test_ranges(cell: str, number: float, expected: bool | None) -> None:
