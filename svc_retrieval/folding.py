@@ -9,8 +9,6 @@ from enum import Enum
 from functools import lru_cache
 from uuid import UUID
 
-import numpy as np
-
 from meshkit.text.sentences import sentences
 from meshkit.text.versions import version_of
 from svc_retrieval.store.search import Passage
@@ -25,6 +23,10 @@ _AT_THE_END = ".,;:!?…"
 _SPEAKS_FOR_ITSELF = 12
 # A copy that is so much younger is not the same source: whether the other one is out of date must not be hidden.
 _AS_FRESH = timedelta(days=30)
+# The share of a text's telling words that another one has at least, if it says the same: markup may differ.
+_NEARLY_ALL = 0.7
+_TELLING = 8
+_LONG = (9, 6, 1)
 _PAGE = "page"
 
 
@@ -68,13 +70,16 @@ def fold(entries: Sequence[Entry]) -> list[tuple[int, tuple[Folded, ...]]]:
     """
     shown: list[int] = []
     into: dict[int, int] = {}
-    alike = _alike([each.passage.text for each in entries])
+    words = [_words_in(each.passage.text) for each in entries]
     for place, entry in enumerate(entries):
-        keeper = next((each for each in shown if alike[each][place] and _stands_for(entries[each], entry)), None)
+        # A cheap look before the dear one, in both directions.
+        new = words[place]
+        holding = (each for each in shown if len(new.telling & words[each].all) >= new.needed)
+        keeper = next((each for each in holding if _stands_for(entries[each], entry)), None)
         if keeper is not None:
             into[place] = keeper
             continue
-        for each in [each for each in shown if alike[place][each]]:
+        for each in [each for each in shown if len(words[each].telling & new.all) >= words[each].needed]:
             if not (_stands_for(entry, entries[each]) and _is_newer(entry, entries[each])):
                 continue
             shown.remove(each)
@@ -177,22 +182,26 @@ def _folded(entry: Entry, kept: Entry) -> Folded:
     return Folded(passage.chunk_id, passage.doc_id, passage.uri, why, entry.score)
 
 
-def _alike(texts: Sequence[str]) -> list[list[bool]]:
-    """A cheap look before the dear one, at all pairs at once: whether one text (row) has nearly all words of another
-    (column)."""
-    columns: dict[str, int] = {}
-    held = [[columns.setdefault(word, len(columns)) for word in _bag(text)] for text in texts]
-    words = np.zeros((len(texts), len(columns)), dtype=np.float32)
-    for row, places in enumerate(held):
-        words[row, places] = 1
-    common = (words @ words.T).astype(np.float64)
-    alike: list[list[bool]] = (common >= 0.7 * common.diagonal()).tolist()
-    return alike
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A text's words, and some that are `telling`: long ones, if it has enough of them. Another text that says the same
+    has at least `needed` of these."""
+
+    all: frozenset[str]
+    telling: frozenset[str]
+    needed: float
 
 
 @lru_cache(maxsize=2048)
-def _bag(text: str) -> frozenset[str]:
-    return frozenset(text.lower().split())
+def _words_in(text: str) -> _Words:
+    words = frozenset(text.lower().split())
+    telling: list[str] = []
+    for least in _LONG:
+        # The last by the alphabet, for what begins with markup comes first.
+        telling = sorted(each for each in words if len(each) >= least)[-_TELLING:]
+        if len(telling) == _TELLING:
+            break
+    return _Words(words, frozenset(telling), _NEARLY_ALL * len(telling))
 
 
 @lru_cache(maxsize=2048)

@@ -58,6 +58,8 @@ class Ranking:
     b: float = 0.75
     candidates: int = 60
     """Chunks that each leg brings."""
+    finalists: int = 24
+    """Chunks at least, of those that both legs brought, that are read and scored by all signals."""
     max_terms: int = 64
     """Words of a question that count: its rarest."""
     max_postings: int = 4000

@@ -36,7 +36,7 @@ class Reranked:
 class Found:
     """A passage that was found. `score` orders the pack, 0 to 1; `fused` is the same before a newer page or a
     reranker bounded it.
-    `ranks` are its places among all candidates by bm25, cosine, coverage, bigram, the title's cosine and fused.
+    `ranks` are its places among all that were read, by bm25, cosine, coverage, bigram, the title's cosine and fused.
     `folded` are the passages that say no more than this one, which stands for them.
     `rerank` is the reranker's score, on its own scale, and the place by it; None for what it was not shown."""
 

@@ -65,10 +65,10 @@ def bm25(terms: Sequence[Term], held: Held, *, words: int, mean_words: float, ra
     return total
 
 
-def coverage(terms: Sequence[Term], held: Held) -> float:
+def coverage(reading: "Reading", held: Held) -> float:
     """The share of the question's weight whose words the passage holds, 0 to 1. A word nobody uses weighs most."""
-    whole = sum(term.idf for term in terms)
-    return sum(term.idf for term in terms if term.lexeme in held) / whole if whole > 0 else 0.0
+    whole = reading.weight
+    return math.fsum(term.idf for term in reading.terms if term.lexeme in held) / whole if whole > 0 else 0.0
 
 
 def identifiers(terms: Sequence[Term], held: Held, headings: Collection[str]) -> float:
@@ -86,15 +86,19 @@ def neighbours(terms: Sequence[Term]) -> list[tuple[str, str, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A question as passages of one text configuration can hold it."""
+    """A question as passages of one text configuration can hold it. `stems` are those of its words, without
+    identifiers; `weight` is the idf of all its terms."""
 
     terms: Sequence[Term]
     neighbours: Sequence[tuple[str, str, int]]
+    stems: frozenset[str]
+    weight: float
 
     @classmethod
     def of(cls, terms: Sequence[Term]) -> "Reading":
         """The reading in these words."""
-        return cls(terms, neighbours(terms))
+        stems = frozenset(term.stem for term in terms if term.positions)
+        return cls(terms, neighbours(terms), stems, math.fsum(term.idf for term in terms))
 
 
 def bigram(pairs: Sequence[tuple[str, str, int]], held: Held) -> float:
@@ -132,26 +136,30 @@ def together(terms: Sequence[Term], held: Held, span: int) -> float:
     return best
 
 
-def title_overlap(terms: Sequence[Term], title: Collection[str]) -> float:
+def title_overlap(reading: Reading, title: Collection[str]) -> float:
     """How alike question and title are by their words (Dice), 0 to 1. `title` are its stems without stop words."""
-    words = {term.stem for term in terms if term.positions}
+    words = reading.stems
     return 2 * len(words.intersection(title)) / (len(words) + len(title)) if words and title else 0.0
 
 
-def first_sum(signals: Signals, terms: Sequence[Term], chunks: int, ranking: Ranking) -> float:
+def first_sum(signals: Signals, reading: Reading, chunks: int, ranking: Ranking) -> float:
     """All signals together but the title's cosine, ≥ 0. `chunks` is the size of the terms' corpus."""
     weights = ranking.weights
-    ideal = math.fsum(term.idf for term in terms)
     # All three say how much the passage tells of the question; each is fooled by something else.
-    told = (signals.bm25 + signals.together + signals.bigram * ideal) / 2
-    chance = min(ranking.least_lexical, ranking.least_share * rarest(chunks))
+    told = (signals.bm25 + signals.together + signals.bigram * reading.weight) / 2
     total = (
         max(signals.cosine or 0.0, 0.0)
-        + weights.lexical * min(max(told - chance, 0.0), ranking.most_lexical)
+        + lexical_worth(told, chunks, ranking)
         + weights.identifier * min(signals.identifiers, ranking.most_identifying)
         + weights.title_overlap * signals.title_overlap
     )
     return max(total - weights.another_version, 0.0) if signals.another_version else total
+
+
+def lexical_worth(told: float, chunks: int, ranking: Ranking) -> float:
+    """What `told` nats of lexical evidence add to the sum."""
+    chance = min(ranking.least_lexical, ranking.least_share * rarest(chunks))
+    return ranking.weights.lexical * min(max(told - chance, 0.0), ranking.most_lexical)
 
 
 def title_worth(signals: Signals, ranking: Ranking) -> float:

@@ -7,43 +7,33 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
+from meshkit.errors import DomainError
 from meshkit.postgres import Database
 from meshkit.telemetry import get_logger, histogram
-from meshkit.text.lexemes import IDENTIFIER_PREFIX
-from meshkit.text.versions import is_for, named_versions, version_of
-from svc_retrieval import folding, scoring
 from svc_retrieval.errors import KnowledgeBaseNotFound
-from svc_retrieval.lineage import below_successors, best_of_each
+from svc_retrieval.ordering import Candidate, diverse, first_look, ranks_of, settled, spoken_in
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.reranking import Reranking
-from svc_retrieval.results import APPROVED_RECORD, Found, Leg, Result
-from svc_retrieval.scoring import Reading, Signals
+from svc_retrieval.results import Found, Leg, Result
+from svc_retrieval.shortlist import by_promise, enough_for
 from svc_retrieval.spaces import Asked, Spaces
 from svc_retrieval.store import search as store
 from svc_retrieval.store.search import LexicalLeg, Passage
-from svc_retrieval.titles import asks, headings, identifiers, stems
+from svc_retrieval.titles import asks
 
 log = get_logger(__name__)
 
 SECONDS = histogram("groundline_search_seconds", "A search, from the question to its evidence.")
-
-LEAST_COMPARED, MOST_COMPARED = 16, 64
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A passage on its way: `total` sums its signals up, the title's cosine apart."""
-
-    passage: Passage
-    signals: Signals
-    total: float
-
-    def score(self, ranking: Ranking) -> float:
-        """0 to 1."""
-        return scoring.score(self.total + scoring.title_worth(self.signals, ranking), ranking)
+class _Asking:
+    query: str
+    knowledge_base: str
+    groups: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +71,21 @@ class Search:
         like one that found little.
         """
         started = time.perf_counter()
-        (lexical, lexical_ms), nearest = await _both(
-            self._by_words(query, knowledge_base, groups), self._by_meaning(query, knowledge_base, groups)
-        )
+        asking = _Asking(query, knowledge_base, groups)
+        model = self._spaces.likely(knowledge_base)
+        (lexical, lexical_ms), likely = await _both(self._by_words(asking), self._by_model(asking, model))
         if lexical is None:
             raise KnowledgeBaseNotFound(knowledge_base=knowledge_base)
-        nearest = await self._completed(nearest, lexical.chunks, knowledge_base, groups)
-        passages = await self._passages(lexical, nearest, knowledge_base, groups)
-        candidates = first_look(query, passages, lexical, self._ranking)
-        candidates = await self._with_titles(candidates, nearest.asked)
+        if lexical.embedding_model not in ("", model):
+            # A switch is seen by the next search. Whether the former model still answers is nothing to it.
+            likely = await self._by_meaning(asking, await self._spaces.ask_in_force(query, knowledge_base))
+        if isinstance(likely, DomainError):
+            raise likely
+        nearest = await self._completed(asking, likely, lexical.chunks)
         count = top_k or self._ranking.default_top_k
-        ranked, reranked = ranks_of(candidates, self._ranking), None
+        ranked = await self._ranked(asking, lexical, nearest, self._wanted(count))
+        best_bm25 = max((each.signals.bm25 for each in ranked), default=0.0)
+        reranked = None
         if self._reranking is not None and ranked:
             ranked, reranked = await self._reranking.order(query, ranked)
         found = diverse(settled(ranked), count)[:count]
@@ -105,7 +99,7 @@ class Search:
             terms=lexical.terms_in(spoken),
             text_configuration=spoken,
             legs=[
-                Leg("lexical", len(lexical.scores), max(lexical.scores.values(), default=0.0), lexical_ms),
+                Leg("lexical", len(lexical.scores), best_bm25, lexical_ms),
                 Leg("vector", len(nearest.scores), max(nearest.scores.values(), default=0.0), nearest.duration_ms),
             ],
             corpus_chunks=lexical.chunks,
@@ -127,169 +121,75 @@ class Search:
         ]
         return [*seen, *others]
 
-    async def _by_words(
-        self, query: str, knowledge_base: str, groups: Sequence[str]
-    ) -> tuple[LexicalLeg | None, float]:
+    async def _by_words(self, asking: _Asking) -> tuple[LexicalLeg | None, float]:
         started = time.perf_counter()
         async with self._db.connection() as conn:
-            leg = await store.by_words(conn, query, knowledge_base=knowledge_base, groups=groups, ranking=self._ranking)
+            leg = await store.by_words(
+                conn, asking.query, knowledge_base=asking.knowledge_base, groups=asking.groups, ranking=self._ranking
+            )
         return leg, _ms_since(started)
 
-    async def _by_meaning(self, query: str, knowledge_base: str, groups: Sequence[str]) -> _VectorLeg:
-        asked = await self._spaces.ask(query, knowledge_base)
+    async def _by_model(self, asking: _Asking, model: str) -> _VectorLeg | DomainError:
+        try:
+            return await self._by_meaning(asking, await self._spaces.ask(asking.query, model))
+        except DomainError as error:
+            return error
+
+    async def _by_meaning(self, asking: _Asking, asked: Asked) -> _VectorLeg:
         started = time.perf_counter()
-        scores = await self._nearest(asked, knowledge_base, groups, self._ranking.compare_all_below)
+        scores = await self._nearest(asking, asked, self._ranking.compare_all_below)
         return _VectorLeg(asked, scores, _ms_since(started))
 
-    async def _completed(self, leg: _VectorLeg, visible: int, knowledge_base: str, groups: Sequence[str]) -> _VectorLeg:
+    async def _completed(self, asking: _Asking, leg: _VectorLeg, visible: int) -> _VectorLeg:
         """`leg`, or an exact one where the index gave up although there are more chunks that the principal may read."""
         if len(leg.scores) >= min(self._ranking.candidates, visible):
             return leg
         started = time.perf_counter()
-        scores = await self._nearest(leg.asked, knowledge_base, groups, visible)
+        scores = await self._nearest(asking, leg.asked, visible)
         return _VectorLeg(leg.asked, scores, leg.duration_ms + _ms_since(started))
 
-    async def _nearest(
-        self, asked: Asked, knowledge_base: str, groups: Sequence[str], compare_all_below: int
-    ) -> dict[UUID, float]:
+    async def _nearest(self, asking: _Asking, asked: Asked, compare_all_below: int) -> dict[UUID, float]:
         async with self._db.connection() as conn:
             return await asked.space.vectors.nearest(
                 conn,
                 asked.vector,
-                knowledge_base=knowledge_base,
-                groups=groups,
+                knowledge_base=asking.knowledge_base,
+                groups=asking.groups,
                 limit=self._ranking.candidates,
                 compare_all_below=compare_all_below,
             )
 
+    async def _ranked(self, asking: _Asking, lexical: LexicalLeg, nearest: _VectorLeg, wanted: int) -> list[Found]:
+        """What both legs found, scored by all signals, in no order; of much, what may be among the `wanted` best."""
+        promising = by_promise(lexical.scores, nearest.scores, chunks=lexical.chunks, ranking=self._ranking)
+        enough = enough_for(wanted, self._ranking)
+        while True:
+            passages = await self._passages(asking, promising[:enough], lexical, nearest.asked)
+            candidates = first_look(asking.query, passages, lexical, self._ranking)
+            ranked = ranks_of(await self._with_titles(candidates, nearest.asked), self._ranking)
+            if len(ranked) >= wanted or enough >= len(promising):
+                return ranked
+            # Many were wordings of one record, or are gone.
+            enough = len(promising)
+
     async def _passages(
-        self, lexical: LexicalLeg, nearest: _VectorLeg, knowledge_base: str, groups: Sequence[str]
+        self, asking: _Asking, chunk_ids: Sequence[UUID], lexical: LexicalLeg, asked: Asked
     ) -> list[Passage]:
-        chunk_ids = list({**lexical.scores, **nearest.scores})
         if not chunk_ids:
             return []
         async with self._db.connection() as conn:
-            return await nearest.asked.space.vectors.passages(
+            return await asked.space.vectors.passages(
                 conn,
                 chunk_ids,
-                knowledge_base=knowledge_base,
-                groups=groups,
+                knowledge_base=asking.knowledge_base,
+                groups=asking.groups,
                 lexemes=[term.lexeme for term in lexical.terms],
-                vector=nearest.asked.vector,
+                vector=asked.vector,
             )
 
-
-def ranks_of(candidates: Sequence[Candidate], ranking: Ranking) -> list[Found]:
-    """All passages with their scores and ranks, in no order; one for each approved record."""
-    fused = [each.score(ranking) for each in candidates]
-    signals = [each.signals for each in candidates]
-    places = zip(
-        scoring.ranks([each.bm25 or None for each in signals]),
-        scoring.ranks([each.cosine for each in signals]),
-        scoring.ranks([each.coverage or None for each in signals]),
-        scoring.ranks([each.bigram or None for each in signals]),
-        scoring.ranks([each.title_cosine for each in signals]),
-        scoring.ranks(fused),
-        strict=True,
-    )
-    found = [
-        Found(each.passage, each.signals, value, value, ranks)
-        for each, value, ranks in zip(candidates, fused, places, strict=True)
-    ]
-    return best_of_each(
-        found,
-        key=lambda each: each.passage.doc_id if each.passage.kind == APPROVED_RECORD else None,
-        score=lambda each: each.fused,
-    )
-
-
-def settled(found: Sequence[Found]) -> list[Found]:
-    """The same, best first; none of a superseded page above its successor, or of an older version above the newest."""
-    return sorted(_bounded(found), key=_order)
-
-
-def diverse(found: Sequence[Found], count: int) -> list[Found]:
-    """The same without passages that others stand for: enough of them to show `count`, if there are so many."""
-    # What is far behind is not compared: it costs time for each pair, and is shown only if all before it are copies.
-    looked_at = min(max(2 * count, LEAST_COMPARED), MOST_COMPARED)
-    near, far = found[:looked_at], found[looked_at:]
-    entries = [folding.Entry(each.passage, each.score, each.signals.another_version) for each in near]
-    return [*(replace(near[place], folded=folded) for place, folded in folding.fold(entries)), *far]
-
-
-def first_look(query: str, passages: Sequence[Passage], lexical: LexicalLeg, ranking: Ranking) -> list[Candidate]:
-    """Each passage with its signals but the title's cosine, best first."""
-    versions = [_version(each) for each in passages]
-    named = named_versions(
-        query, [(version, " . ".join(headings(each))) for each, version in zip(passages, versions, strict=True)]
-    )
-    readings = {each: Reading.of(lexical.terms_in(each)) for each in {passage.configuration for passage in passages}}
-    candidates = []
-    for passage, version in zip(passages, versions, strict=True):
-        reading = readings[passage.configuration]
-        signals = _signals(passage, reading, lexical, ranking, another_version=not is_for(version, named))
-        candidates.append(
-            Candidate(passage, signals, scoring.first_sum(signals, reading.terms, lexical.chunks, ranking))
-        )
-    return sorted(candidates, key=lambda each: (-each.total, each.passage.uri, each.passage.chunk_index))
-
-
-def spoken_in(found: Sequence[Found]) -> str:
-    """The text configuration that the question is best read in: that of the passage which holds most of it."""
-    best = max(found, key=lambda each: each.signals.coverage, default=None)
-    return "" if best is None else best.passage.configuration
-
-
-def _signals(
-    passage: Passage, reading: Reading, lexical: LexicalLeg, ranking: Ranking, *, another_version: bool
-) -> Signals:
-    terms, held, over = reading.terms, passage.held, headings(passage)
-    return Signals(
-        bm25=scoring.bm25(terms, held, words=passage.word_count, mean_words=lexical.mean_words, ranking=ranking),
-        cosine=passage.cosine,
-        coverage=scoring.coverage(terms, held),
-        bigram=scoring.bigram(reading.neighbours, held),
-        identifiers=scoring.identifiers(terms, held, _named_in(over)) if _holds_identifier(held) else 0.0,
-        together=scoring.together(terms, held, ranking.together_span),
-        title_overlap=max(
-            (scoring.title_overlap(terms, stems(each, passage.configuration)) for each in over), default=0.0
-        ),
-        another_version=another_version,
-    )
-
-
-def _holds_identifier(held: scoring.Held) -> bool:
-    return any(lexeme.startswith(IDENTIFIER_PREFIX) for lexeme in held)
-
-
-def _named_in(over: Sequence[str]) -> frozenset[str]:
-    return frozenset[str]().union(*map(identifiers, over))
-
-
-def _version(passage: Passage) -> str:
-    return version_of(passage.product_version, passage.uri)
-
-
-def _bounded(found: Sequence[Found]) -> list[Found]:
-    best: dict[UUID, float] = {}
-    for each in found:
-        best[each.passage.doc_id] = max(each.score, best.get(each.passage.doc_id, 0.0))
-    successors = {each.passage.doc_id: each.passage.superseded_by for each in found if each.passage.superseded_by}
-    bounds = below_successors(best, successors)
-    bounded = [min(each.score, bounds[each.passage.doc_id]) for each in found]
-    if not any(each.signals.another_version for each in found):
-        # Where the question names a version, what is for another one has lost enough.
-        bounded = folding.bounds([each.passage for each in found], bounded)
-    return [
-        each if score == each.score else replace(each, score=score) for each, score in zip(found, bounded, strict=True)
-    ]
-
-
-def _order(found: Found) -> tuple[float, bool, bool, str, int]:
-    passage = found.passage
-    # Of equals, what was held down to its successor's or newer version's score comes after that.
-    behind = found.score < found.fused
-    return -found.score, passage.superseded_by is not None, behind, passage.uri, passage.chunk_index
+    def _wanted(self, count: int) -> int:
+        """How many passages are wanted in their order: those to be shown, and those that the reranker reads."""
+        return count if self._reranking is None else max(count, self._reranking.most)
 
 
 async def _both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:

@@ -77,31 +77,28 @@ class Spaces:
             async with asyncio.timeout(2), self._db.connection() as conn:
                 await store.leave(conn, self.replica_id)
 
-    async def ask(self, query: str, knowledge_base: str) -> Asked:
-        """The question's vector in the model that is in force at this moment.
+    def likely(self, knowledge_base: str) -> str:
+        """The name of the model that the knowledge base was searched with last: most likely it still is."""
+        return self._likely(knowledge_base).embedder.name
 
-        Embedded by the model of the last search while the database is asked which one is: a switch is seen by the next
-        search, and costs the others no time. Raises what the embedder raises; EmbeddingUnavailable if the model in
-        force can't be loaded here.
+    async def ask(self, query: str, model: str) -> Asked:
+        """The question's vector in the `likely` model. Which one is in force the database says in the meantime, with
+        what else a search reads: `ask_in_force` if it is another one. Raises what the embedder raises."""
+        return await self._asked(self._open(model), query)
+
+    async def ask_in_force(self, query: str, knowledge_base: str) -> Asked:
+        """The question's vector in the model that is in force at this moment, which the next searches begin with.
+
+        Raises what the embedder raises; EmbeddingUnavailable if the model in force can't be loaded here.
         """
-        started = time.perf_counter()
-        guess = self._space_of(self._last.get(knowledge_base, "")) or self._of(self._shelf.default)
-        rows, model = await asyncio.gather(
-            guess.embedder.embed([query]), self._in_force(knowledge_base), return_exceptions=True
-        )
-        if isinstance(model, BaseException):
-            raise model
-        space = guess
-        if model is not None and model.name != guess.embedder.name:
-            # Whether the former model still answers is nothing to this search.
-            space = self._of(await self._usable(model))
-            rows = await space.embedder.embed([query])
-        if isinstance(rows, BaseException):
-            raise rows
+        async with self._db.connection() as conn:
+            model = await store.in_force(conn, knowledge_base)
+        space = self._likely(knowledge_base) if model is None else self._of(await self._usable(model))
+        asked = await self._asked(space, query)
         self._last[knowledge_base] = space.embedder.name
         if len(self._last) > 10_000:
             self._last.clear()
-        return Asked(space, rows[0], (time.perf_counter() - started) * 1000)
+        return asked
 
     async def open(self, spec: str) -> Embedder:
         """The model that `spec` names. Raises ModelCorrupt, and what its server raises."""
@@ -138,13 +135,17 @@ class Spaces:
             log.exception("embedding_model_unusable", model=model.name)
             raise EmbeddingUnavailable from None
 
-    async def _in_force(self, knowledge_base: str) -> NamedModel | None:
-        async with self._db.connection() as conn:
-            return await store.in_force(conn, knowledge_base)
+    @staticmethod
+    async def _asked(space: Space, query: str) -> Asked:
+        started = time.perf_counter()
+        rows = await space.embedder.embed([query])
+        return Asked(space, rows[0], (time.perf_counter() - started) * 1000)
 
-    def _space_of(self, name: str) -> Space | None:
-        embedder = self._shelf.get(name)
-        return self._of(embedder) if embedder is not None else None
+    def _likely(self, knowledge_base: str) -> Space:
+        return self._open(self._last.get(knowledge_base, ""))
+
+    def _open(self, model: str) -> Space:
+        return self._of(self._shelf.get(model) or self._shelf.default)
 
     def _of(self, embedder: Embedder) -> Space:
         found = self._spaces.get(embedder.name)

@@ -35,7 +35,8 @@ NAME = "peers"
 OURS = "Groundline"
 SETS = REPOSITORY.parent / "shared/data/evals"
 # What a search for an answer shows, and enough for the first ten pages.
-TOP = 20
+# As many as nDCG@10 looks at.
+TOP = 10
 PEER_TIMEOUT_S = 300.0
 WARM_UP = 20
 

@@ -17,17 +17,18 @@ _queries = load_queries(__package__, "search.sql")
 # Those of a chunk's words that are in an array, as what is left when all others are deleted: half the time of unnesting
 # them all and keeping these.
 _HELD = "unnest(ts_delete(chunk.tsvector_column, tsvector_to_array(ts_delete(chunk.tsvector_column, {asked}))))"
-_LEXICAL = _queries.lexical_leg.replace("{tsvector}", tsvector("corpus.configuration", "$3", "$4")).replace(
-    "{held}", _HELD.replace("{asked}", "array(select lexeme from weighed)")
-)
+_LEXICAL = _queries.lexical_leg.replace("{tsvector}", tsvector("corpus.configuration", "$3", "$4"))
 _MODEL_NAME = re.compile(r"[\w.@:/+-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalLeg:
-    """What the words brought. `chunks` and `mean_words` are of the part of the corpus that the principal may read;
-    `terms` are the question's words in all text configurations, rarest first; `scores` are BM25."""
+    """What the words brought, and what else of the knowledge base a search needs to know. `embedding_model` is the one
+    in force ("" before the first); `chunks` and `mean_words` are of the part of the corpus that the principal may read;
+    `terms` are the question's words in all text configurations, rarest first; `scores` are about BM25: exact for a
+    chunk that is as long as the others are on average, and holds the words once."""
 
+    embedding_model: str
     chunks: int
     mean_words: float
     terms: list[Term]
@@ -140,7 +141,7 @@ def check_name(model: str) -> None:
 async def by_words(
     conn: Connection, query: str, *, knowledge_base: str, groups: Sequence[str], ranking: Ranking
 ) -> LexicalLeg | None:
-    """The best chunks by BM25; None if there is no such knowledge base."""
+    """The best chunks by about BM25; None if there is no such knowledge base."""
     row = await conn.fetchrow(
         _LEXICAL,
         knowledge_base,
@@ -162,7 +163,8 @@ async def by_words(
     terms = [
         Term(word, df, idf, _positions(places), name) for word, df, idf, places, name in zip(*columns, strict=True)
     ]
-    return LexicalLeg(row["chunks"], row["mean_words"], terms, dict(zip(row["chunk_ids"], row["scores"], strict=True)))
+    scores = dict(zip(row["chunk_ids"], row["scores"], strict=True))
+    return LexicalLeg(row["embedding_model"], row["chunks"], row["mean_words"], terms, scores)
 
 
 def _positions(places: str | None) -> Positions:

@@ -2,8 +2,9 @@
 -- The best chunks by BM25, with what their words weigh for this principal: one row, or none if there is no such
 -- knowledge base. Words choose the candidates by cells (a word at a level of impact, for one audience), those that tell
 -- most first, as long as $7 chunks stand in them together: the cost is bounded, whatever the size of the base. Where
--- the principal sees no more than $11 chunks, all of them are candidates. All words score the candidates: first by
--- impacts as they are stored, then the best of them by the words themselves. (The numbers of cells and audiences are
+-- the principal sees no more than $11 chunks, all of them are candidates. All words score the candidates, by impacts as
+-- they are stored: BM25 but for the mean length, a constant there, for which scores are set right where a chunk is as long
+-- as the visible ones on average and holds the word once. (The numbers of cells and audiences are
 -- hashes: the ACL itself has the last word.)
 -- The question is read in each text configuration of which the principal sees chunks, and $6 words of each reading count;
 -- words of another one than the knowledge base's own stand everywhere under its name.
@@ -15,7 +16,7 @@ with audiences as materialized (
     where stats.knowledge_base = $1 and stats.acl && $2::text[]
 ),
 corpus as materialized (
-    select base.text_configuration::regconfig as configuration, seen.*
+    select base.text_configuration::regconfig as configuration, base.embedding_model, seen.*
     from knowledge.knowledge_bases base
     cross join (
         select coalesce(sum(chunk_count), 0)::float8 as chunks,
@@ -102,27 +103,18 @@ matched as materialized (
     where (select chunks from corpus) <= $11
 ),
 likely as materialized (
-    select chunk_id from matched where against < 0 order by against, chunk_id limit 2 * $10::integer
+    select chunk_id, against from matched where against < 0 order by against, chunk_id limit $10
 ),
 best as (
-    select chunk.chunk_id, scored.bm25
+    select likely.chunk_id,
+        -likely.against * (1 + $8::float8 * (1 - $9::float8 + $9::float8 * corpus.mean_words / 100)) as bm25
     from likely
     join knowledge.doc_chunks chunk using (chunk_id)
     cross join corpus
-    cross join lateral (
-        select sum(weighed.idf * (held.tf * ($8::float8 + 1)) / (held.tf
-            + $8::float8 * (1 - $9::float8 + $9::float8 * chunk.word_count / greatest(corpus.mean_words, 1)))) as bm25
-        from (
-            select word.lexeme, greatest(cardinality(word.positions), 1)::float8 as tf
-            from {held} as word
-        ) as held
-        join weighed using (lexeme)
-    ) as scored
-    where scored.bm25 is not null and chunk.knowledge_base = $1 and chunk.acl && $2::text[]
-    order by scored.bm25 desc, chunk.chunk_id
-    limit $10
+    where chunk.knowledge_base = $1 and chunk.acl && $2::text[]
+    order by bm25 desc, chunk_id
 )
-select corpus.chunks::bigint as chunks, corpus.mean_words,
+select corpus.embedding_model, corpus.chunks::bigint as chunks, corpus.mean_words,
     array(select lexeme from weighed) as lexemes,
     array(select df from weighed) as dfs,
     array(select idf from weighed) as idfs,

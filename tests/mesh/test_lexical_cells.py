@@ -9,13 +9,16 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
+import numpy as np
 import pytest
+from pgvector.asyncpg import register_vector
 
 from meshkit import testing
 from meshkit.ids import new_id
 from meshkit.text.lexemes import identifier_lexemes, index_text, tsvector, word_count
+from svc_retrieval import scoring
 from svc_retrieval.ranking import Ranking
-from svc_retrieval.store.search import LexicalLeg, by_words
+from svc_retrieval.store.search import LexicalLeg, VectorSpace, by_words
 
 INSERT = f"""
 WITH made AS (SELECT id, acl, {tsvector("'english'", "text", "string_to_array(ids, ' ')")} AS vector, text
@@ -29,6 +32,8 @@ DOCUMENT = """
 INSERT INTO knowledge.documents (doc_id, knowledge_base, title, uri, acl_json, media_type, content_sha256, object_key,
     updated_at) VALUES ($1, 'default', 't', $1::uuid::text, '{"groups": []}', 'text/plain', '', '', now())
 """
+# For chunks of how many words on average the stored impacts are, whatever these are: see knowledge.term_impacts.
+STORED_MEAN = 100
 COUNTED = "SELECT lexeme, acl, document_frequency, level_frequencies FROM knowledge.term_stats"
 RECOUNTED = """
 SELECT i.lexeme, c.acl, count(*) AS document_frequency,
@@ -97,10 +102,11 @@ async def ask(reader: asyncpg.Connection, question: str, groups: Sequence[str], 
     return found
 
 
-def by_the_book(chunks: Sequence[Stored], question: str, groups: Sequence[str]) -> dict[UUID, float]:
-    """BM25 of all visible chunks that share a word with the question. Words here are their own stems."""
+def by_the_book(chunks: Sequence[Stored], question: str, groups: Sequence[str], mean: float = 0.0) -> dict[UUID, float]:
+    """BM25 of all visible chunks that share a word with the question; for chunks of `mean` words on average (0: of as
+    many as the visible ones have). Words here are their own stems."""
     visible = {each.chunk_id: Counter(each.text.split()) for each in chunks if set(each.acl.split()) & set(groups)}
-    mean = sum(held.total() for held in visible.values()) / len(visible)
+    mean = mean or sum(held.total() for held in visible.values()) / len(visible)
     scores: Counter[UUID] = Counter()
     for word in set(question.split()):
         df = sum(word in held for held in visible.values())
@@ -120,14 +126,51 @@ async def test_the_leg_is_bm25_by_the_book_for_every_audience(
     for groups in (["public"], ["public", "a"], ["b"]):
         for _ in range(5):
             question = " ".join(RNG.sample(WORDS, 4))
-            wanted = by_the_book(chunks, question, groups)
+            leg = await ask(reader, question, groups, WAYS[way])
+            set_right = (1.3 + 0.9 * leg.mean_words / STORED_MEAN) / 2.2
+            stored = by_the_book(chunks, question, groups, mean=STORED_MEAN)
+            wanted = {each: score * set_right for each, score in stored.items()}
             best = sorted(wanted, key=lambda each: -wanted[each])[:10]
-            found = (await ask(reader, question, groups, WAYS[way])).scores
+            found = leg.scores
             assert set(found) <= set(wanted), "only what the principal may read"
-            assert found == {each: pytest.approx(wanted[each]) for each in found}
+            assert found == {each: pytest.approx(wanted[each], rel=1e-5) for each in found}
             assert sorted((found[each] for each in found), reverse=True)[:10] == pytest.approx(
-                [wanted[each] for each in best]
+                [wanted[each] for each in best], rel=1e-5
             )
+
+
+async def test_what_is_read_of_the_candidates_makes_bm25_exact(
+    owner: asyncpg.Connection, reader: asyncpg.Connection
+) -> None:
+    """Chunks of nine words on average, where the leg's constant is furthest from the truth."""
+    chunks = [replace(each, text=" ".join(each.text.split()[:12])) for each in some_chunks(800, ["public", "a"])]
+    await put(owner, chunks)
+    await register_vector(reader)
+    ranking, hits, total = Ranking(), 0, 0
+    for _ in range(20):
+        question = " ".join(RNG.sample(WORDS[:60], 4))
+        wanted = by_the_book(chunks, question, ["public"])
+        best = sorted(wanted, key=lambda each: -wanted[each])[:10]
+        leg = await ask(reader, question, ["public"], ranking)
+        hits, total = hits + len(set(best) & set(leg.scores)), total + len(best)
+        passages = await VectorSpace("any", 384).passages(
+            reader,
+            list(leg.scores),
+            knowledge_base="default",
+            groups=["public"],
+            lexemes=[each.lexeme for each in leg.terms],
+            vector=np.ones(384, dtype=np.float32),
+        )
+        assert {each.chunk_id for each in passages} == set(leg.scores)
+        exact = {
+            each.chunk_id: scoring.bm25(
+                leg.terms, each.held, words=each.word_count, mean_words=leg.mean_words, ranking=ranking
+            )
+            for each in passages
+        }
+        assert exact == {each: pytest.approx(wanted[each]) for each in exact}
+        assert exact != {each: pytest.approx(leg.scores[each]) for each in exact}, "the control: the leg's are not"
+    assert hits / total > 0.98
 
 
 async def test_few_postings_still_find_most_of_the_best(owner: asyncpg.Connection, reader: asyncpg.Connection) -> None:

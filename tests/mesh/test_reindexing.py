@@ -154,32 +154,32 @@ async def _vectors_of(desk: KnowledgeDesk, model: str) -> list[str]:
 async def test_no_search_fails_or_mixes_while_it_is_switched(desk: KnowledgeDesk) -> None:
     admin = await desk.caller("admin")
     known = {"words-64": await _cosines(admin)}
-    packs: list[Any] = []
-    stop = asyncio.Event()
+    packs: list[tuple[bool, Any]] = []
+    stop, switched = asyncio.Event(), asyncio.Event()
 
     async def search() -> None:
         while not stop.is_set():
-            packs.append(await admin.search(QUESTION))
+            later = switched.is_set()
+            packs.append((later, await admin.search(QUESTION)))
 
     searching = [asyncio.create_task(search()) for _ in range(4)]
     reindex = await start(admin)
     await desk.index()
     await switch(admin, reindex)
-    seen = len(packs)
+    switched.set()
 
     async def more() -> bool:
-        return len(packs) >= seen + 20
+        return sum(later for later, _ in packs) >= 20
 
     await testing.eventually(more, timeout_s=20)
     stop.set()
     await asyncio.gather(*searching)
     known[reindex.embedding_model] = await _cosines(admin)
-    models = {pack.diagnostics.embedding_model for pack in packs}
-    assert models == known.keys()
-    for pack in packs:
+    assert {pack.diagnostics.embedding_model for _, pack in packs} == known.keys()
+    for later, pack in packs:
         assert _cosines_of(pack) == known[pack.diagnostics.embedding_model]
-    # Those that were under way at the switch may end in the former model, and no later one.
-    assert all(pack.diagnostics.embedding_model == reindex.embedding_model for pack in packs[seen + 8 :])
+        # Those that were under way at the switch may end in the former model, and no later one.
+        assert pack.diagnostics.embedding_model == reindex.embedding_model or not later
 
 
 async def _cosines(admin: Caller) -> dict[str, float]:

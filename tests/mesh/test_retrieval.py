@@ -16,7 +16,9 @@ from meshkit import testing
 from meshkit.errors import from_rpc_error
 from meshkit.models.endpoint import Endpoint
 from meshkit.models.reranking import open_reranker
+from svc_retrieval.ranking import Ranking
 from svc_retrieval.reranking import Reranking
+from svc_retrieval.shortlist import enough_for
 from svc_retrieval.store.search import VectorSpace
 from tests.models.scripted_server import Reply, Request, ScriptedServer, error, json_reply
 
@@ -263,6 +265,17 @@ async def test_a_record_comes_once_however_it_may_be_asked_for(desk: KnowledgeDe
     assert found.kind == evidence_pb2.EVIDENCE_KIND_APPROVED_RECORD
     assert found.text == "We are here from nine to five."
     assert signals(found)["cosine"] == pytest.approx(1, abs=0.01)
+
+
+async def test_a_record_of_many_wordings_leaves_room_for_others(desk: KnowledgeDesk) -> None:
+    """All that is read at first are its wordings: then the rest of what was found is read, too."""
+    record = "---\nkind: approved_record\ntitle: Hours\nquestions:\n{}\n---\nWe are here from nine to five.\n"
+    asked = [f"What are your opening hours on day {number}?" for number in range(enough_for(8, Ranking()) + 6)]
+    await (await desk.caller("admin")).write("hours.md", record.format("\n".join(f"  - {each}" for each in asked)))
+    await desk.index()
+    pack = await (await desk.caller("agent")).search("What are your opening hours on day 3?")
+    others = {each.doc_uri for each in pack.evidence[1:]}
+    assert pack.evidence[0].doc_uri == "hours.md" and others and "hours.md" not in others
 
 
 async def test_knowledge_bases_are_apart(desk: KnowledgeDesk) -> None:

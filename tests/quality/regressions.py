@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from evals.desk import Desk
-from svc_retrieval.search import Result
+from svc_retrieval.results import Result
 
 MORE_IS_BETTER = ("ndcg_at_10", "recall_at_20", "auroc", "answered_rightly")
 LESS_IS_BETTER = ("answered_wrongly",)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 import pytest
 
 from meshkit.models.errors import ChatMalformed, ChatRateLimited, ChatTimeout, ChatUnavailable
+from svc_retrieval.ordering import settled
 from svc_retrieval.ranking import Ranking
 from svc_retrieval.reranking import Reranking
 from svc_retrieval.results import Found, Outcome
 from svc_retrieval.scoring import Signals
-from svc_retrieval.search import settled
 
 from .test_folding import passage
 

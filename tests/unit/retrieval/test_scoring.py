@@ -6,7 +6,7 @@ import pytest
 from svc_retrieval import scoring
 from svc_retrieval.lineage import below_successors, best_of_each
 from svc_retrieval.ranking import Ranking
-from svc_retrieval.scoring import Signals, Term
+from svc_retrieval.scoring import Reading, Signals, Term
 from svc_retrieval.titles import asks
 
 RANKING = Ranking()
@@ -24,8 +24,8 @@ def test_bm25_is_what_the_books_say() -> None:
 
 
 def test_coverage_weighs_words_by_their_rarity() -> None:
-    assert scoring.coverage([RESET, ROUTER, CODE], {"reset": (1,), "router": (2,)}) == pytest.approx(3 / 7)
-    assert scoring.coverage([], {}) == 0
+    assert scoring.coverage(Reading.of([RESET, ROUTER, CODE]), {"reset": (1,), "router": (2,)}) == pytest.approx(3 / 7)
+    assert scoring.coverage(Reading.of([]), {}) == 0
 
 
 def test_neighbours_stand_as_close_and_in_order() -> None:
@@ -60,13 +60,14 @@ def test_identifiers_and_titles() -> None:
     assert scoring.identifiers(terms, {"id:e4012": (), "reset": (1,)}, ()) == 4.0
     assert scoring.identifiers(terms, {"id:e4012": ()}, {"id:e4012"}) == 8.0
     assert scoring.identifiers(terms, {"reset": (1,)}, {"id:e4012"}) == 0
-    assert scoring.title_overlap(terms, {"reset", "router"}) == 1
-    assert scoring.title_overlap(terms, {"reset", "factori"}) == 0.5
-    assert scoring.title_overlap([], {"reset"}) == scoring.title_overlap(terms, set()) == 0
+    reading = Reading.of(terms)
+    assert scoring.title_overlap(reading, {"reset", "router"}) == 1
+    assert scoring.title_overlap(reading, {"reset", "factori"}) == 0.5
+    assert scoring.title_overlap(Reading.of([]), {"reset"}) == scoring.title_overlap(reading, set()) == 0
 
 
 def total(signals: Signals, terms: list[Term], chunks: int = 1000) -> float:
-    return scoring.first_sum(signals, terms, chunks, RANKING)
+    return scoring.first_sum(signals, Reading.of(terms), chunks, RANKING)
 
 
 def test_a_title_that_asks_stands_in_for_a_part_of_what_the_passage_means() -> None:

@@ -118,7 +118,9 @@ class SignalScore(_message.Message):
     score: _builtins.float
     """The signal's value; unit and range are the signal's own (cosine −1..1, coverage 0..1, bm25 ≥ 0)."""
     rank: _builtins.int
-    """The place by this signal among the candidates, from 1; 0 where the signal did not see this candidate."""
+    """The place by this signal among the passages that were scored by all signals, from 1; 0 where the signal did not see
+    this one.
+    """
     def __init__(
         self,
         *,
