@@ -34,7 +34,6 @@ from svc_retrieval.wiring import vector_index_settings, with_server_settings
 NAME = "peers"
 OURS = "Groundline"
 SETS = REPOSITORY.parent / "shared/data/evals"
-# What a search for an answer shows, and enough for the first ten pages.
 # As many as nDCG@10 looks at.
 TOP = 10
 PEER_TIMEOUT_S = 300.0
