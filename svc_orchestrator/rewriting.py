@@ -19,9 +19,9 @@ from meshkit.models.structured import SpentInVain, complete_json
 from meshkit.telemetry import counter, get_logger
 from meshkit.text.identifiers import identifiers
 from meshkit.text.words import words
+from svc_orchestrator.leaning import without_pointers
 from svc_orchestrator.notices import CLARIFYING_QUESTION
 from svc_orchestrator.store import MessageRow
-from svc_orchestrator.understanding import without_pointers
 
 log = get_logger(__name__)
 

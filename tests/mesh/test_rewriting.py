@@ -23,7 +23,7 @@ from .scripted import FACT, Customer, Talk, open_talk
 
 FIRST = "How do I upgrade etcd 3.4 on Linux?"
 NEXT = "And does it need a restart on 3.5?"
-RULES = f"{FIRST} {NEXT}"
+RULES = "And does it need a restart on 3.5, upgrade etcd 3.5, Linux?"
 GOOD = "Does the upgrade of etcd on Linux need a restart on 3.5?"
 
 
@@ -78,7 +78,7 @@ async def test_a_rewriting_in_the_conversations_words_is_searched_and_judged(
         assert understood.rewrite.usage.prompt_tokens == 11
         # Nothing was said before the first: there is nothing to rewrite it with.
         assert not first.turn.understanding.HasField("rewrite")
-        assert first.turn.understanding.method == "rules-3"
+        assert first.turn.understanding.method == "rules-4"
         (request,) = server.requests
         rules, data = (each["content"] for each in request.body["messages"])
         assert FIRST not in rules and FACT not in rules
@@ -126,7 +126,7 @@ async def test_whatever_else_the_model_says_the_rules_query_is_searched(
         customer, (_, second) = await _said(talk, FIRST, NEXT)
         assert [each.query for each in talk.script.searches] == [FIRST, RULES]
         understood = second.turn.understanding
-        assert (understood.standalone_query, understood.rules_query, understood.method) == (RULES, RULES, "rules-3")
+        assert (understood.standalone_query, understood.rules_query, understood.method) == (RULES, RULES, "rules-4")
         assert event_pb2.RewriteOutcome.Name(understood.rewrite.outcome) == f"REWRITE_OUTCOME_{outcome}"
         # What was written and not used is on record, too, as far as it can be read.
         assert bool(understood.rewrite.query) == outcome.startswith("WORDS_")

@@ -221,7 +221,7 @@ class Understanding(_message.Message):
     standalone_query: _builtins.str
     """The question as it stands alone: what was searched, and what the gate judged the answer by."""
     method: _builtins.str
-    """Who made the standalone query: `rules-3` (in earlier events `rules-1` and `rules-2`), or `rewrite-1` for a model."""
+    """Who made the standalone query: `rules-4` (in earlier events `rules-1` to `rules-3`), or `rewrite-1` for a model."""
     rules_query: _builtins.str
     """What the rules made of it, where a model was to rewrite it; else empty, and `standalone_query` is theirs."""
     @_builtins.property
