@@ -24,11 +24,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page of the set's corpus."""
+    """A page of the set's corpus. `copy_of` is the id of the first one that is the same to the letter, if there is one:
+    which of the two somebody judged is chance, so both count as that one."""
 
     doc_id: str
     title: str
     text: str
+    copy_of: str = ""
+
+    @property
+    def page(self) -> str:
+        """The id that it counts as."""
+        return self.copy_of or self.doc_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +90,9 @@ def drawn(eval_set: EvalSet, queries: int, documents: int) -> EvalSet:
     """A small set out of a large one, the same each time: so many queries of the half that may be tuned on, the
     documents that are relevant to them, and other documents up to `documents`."""
     small = eval_set.sampled(queries, part=DEV)
-    wanted = {doc_id for each in small.queries for doc_id in eval_set.relevant.get(each.query_id, {})}
-    there = [each for each in eval_set.documents if each.doc_id in wanted]
-    others = [each for each in eval_set.documents if each.doc_id not in wanted]
+    wanted = {page for each in small.queries for page in eval_set.relevant.get(each.query_id, {})}
+    there = [each for each in eval_set.documents if each.page in wanted]
+    others = [each for each in eval_set.documents if each.page not in wanted]
     return replace(small, documents=[*there, *_some(others, max(1, documents - len(there)), SEED)])
 
 
@@ -115,13 +122,15 @@ def read_set(folder: Path) -> EvalSet:
         str(row["query_id"]): [text_of(each) for each in _listed(row["answers"])]
         for _, row in rows(there(folder, "answers.jsonl"), "query_id", "answers")
     }
-    relevant = _relevant(folder, {each.doc_id for each in documents}, {each.query_id for each in queries}, remarks)
+    pages = {each.doc_id: each.page for each in documents}
+    relevant = _relevant(folder, pages, {each.query_id for each in queries}, remarks)
     said = [f"{what}: {count}" if count > 1 else what for what, count in remarks.items()]
     return EvalSet(folder.resolve().name, documents, queries, relevant, answers, claims, said)
 
 
 def _documents(folder: Path, remarks: Counter[str]) -> Iterator[Document]:
     seen: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     for _, row in rows(there(folder, "corpus.jsonl"), "doc_id", "text"):
         doc_id, title, text = text_of(row["doc_id"]), text_of(row.get("title")).strip(), text_of(row["text"])
         if doc_id in seen:
@@ -131,7 +140,10 @@ def _documents(folder: Path, remarks: Counter[str]) -> Iterator[Document]:
         seen[doc_id] = text
         if not text.strip():
             remarks["documents without text, of which only the title counts"] += 1
-        yield Document(doc_id, title, text if text.strip() else title)
+        page = first.setdefault((title, text), doc_id)
+        if page != doc_id:
+            remarks["documents that are copies of another one to the letter, each counted as that one"] += 1
+        yield Document(doc_id, title, text if text.strip() else title, copy_of=page if page != doc_id else "")
 
 
 def _queries(folder: Path, remarks: Counter[str]) -> Iterator[Query]:
@@ -175,16 +187,17 @@ def _claims(folder: Path, remarks: Counter[str]) -> Iterator[LabelledClaim]:
 
 
 def _relevant(
-    folder: Path, doc_ids: set[str], query_ids: set[str], remarks: Counter[str]
+    folder: Path, pages: Mapping[str, str], query_ids: set[str], remarks: Counter[str]
 ) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for query_id, doc_id, score in judgments(there(folder, "qrels.tsv")):
         if query_id not in query_ids:
             remarks["judgments of queries that are not there, left out"] += 1
         elif score > 0:
-            if doc_id not in doc_ids:
+            if doc_id not in pages:
                 remarks["judged documents that are not in the corpus, which nobody can find"] += 1
-            found.setdefault(query_id, {})[doc_id] = score
+            page, gains = pages.get(doc_id, doc_id), found.setdefault(query_id, {})
+            gains[page] = max(score, gains.get(page, 0.0))
     return found
 
 

@@ -16,7 +16,7 @@ _NOT_IN_URIS = re.compile(r"[\s\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """`submissions` in the corpus's order, and the document's id for each uri."""
+    """`submissions` in the corpus's order, and for each uri the id that its document counts as."""
 
     submissions: Sequence[Submission]
     doc_ids: Mapping[str, str]
@@ -35,7 +35,7 @@ def to_corpus(documents: Sequence[Document]) -> Corpus:
             content = f"\n{text}" if text.startswith(("---", "\ufeff")) else text
             title = document.title[:LONGEST_TITLE] or _first_words(document.text)
             submissions.append(Submission("default", uri, "text/plain", content.encode(), title=title))
-            doc_ids[uri] = document.doc_id
+            doc_ids[uri] = document.page
     return Corpus(submissions, doc_ids)
 
 

@@ -36,6 +36,20 @@ def test_a_folder_is_read(folder: Path) -> None:
     assert found.answers == {"q1": ["x"]}
 
 
+def test_copies_to_the_letter_count_as_one_page(folder: Path) -> None:
+    """Which of them somebody judged is chance. Another title, or another letter, is another page."""
+    rows = [("d1", "T", "x"), ("d2", "T", "x"), ("d3", "U", "x"), ("d4", "T", "X"), ("d5", "T", "x")]
+    write(folder, "corpus.jsonl", *({"doc_id": name, "title": title, "text": text} for name, title, text in rows))
+    (folder / "qrels.tsv").write_text("q1\td2\t1\nq1\td5\t3\nq1\td4\t1\n")
+    found = read_set(folder)
+    assert [each.page for each in found.documents] == ["d1", "d1", "d3", "d4", "d1"]
+    assert found.relevant == {"q1": {"d1": 3.0, "d4": 1.0}}
+    corpus = to_corpus(found.documents)
+    assert len(corpus.submissions) == 5, "the product is given all of them"
+    assert corpus.doc_ids == {"d1": "d1", "d2": "d1", "d3": "d3", "d4": "d4", "d5": "d1"}
+    assert found.remarks == ["documents that are copies of another one to the letter, each counted as that one: 2"]
+
+
 def test_claims_alone_are_a_set(tmp_path: Path) -> None:
     labels = ("supported", "unsupported", "generic")
     write(
