@@ -1,17 +1,12 @@
 """Latency beside the peers, and how much of the exact answers each finds, on synthetic knowledge bases of any size."""
 
 import asyncio
-import hashlib
-import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import numpy as np
 import psutil
 import uvloop
@@ -22,16 +17,8 @@ from bench.report import Table
 from bench.search import exact
 from bench.search.compared import NAME, OURS, TOP
 from bench.search.measure import SIZES, WARM_UP, Given, cpu_s
-from bench.search.peer_stores import (
-    PEERS,
-    REQUIREMENTS,
-    Asked,
-    Runner,
-    environment,
-    give_chunks,
-    give_questions,
-    run_peer,
-)
+from bench.search.peer_databases import PeerDatabases, connected
+from bench.search.peer_stores import PEERS, Asked, Runner, environment, give_chunks
 from bench.search.stored import BUILD_TIMEOUT_S, Stored, on_one_core, search_server, stored
 from bench.search.synthetic import DOCUMENTATION, VISIBLE, Floats, Question, Synthetic, chunk_number
 from bench.side_by_side import Say
@@ -42,24 +29,13 @@ from svc_retrieval.results import Result
 from svc_retrieval.search import Search
 from svc_retrieval.spaces import Spaces
 
-# What a hundred thousand chunks may take to load; more take more.
-LOAD_TIMEOUT_S, LOAD_TIMEOUT_CHUNKS = 2400.0, 100_000
 # A peer that takes over a second a question is asked fewer.
-MOST_S, ASK_TIMEOUT_S = 200.0, 400.0
+MOST_S = 200.0
 FIRST = 10
+# What the exact legs would find alone, among the systems' qualities.
+VECTORS, WORDS = "vectors alone", "words alone"
 _STEMS = "SELECT word, (ts_lexize('english_stem', word))[1] AS stem FROM unnest($1::text[]) AS word"
-_WARM = """
-SELECT pg_prewarm(oid::regclass)
-FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 't', 'i')
-ORDER BY relkind = 'i', oid
-"""
-_INDEX_KINDS = """
-SELECT array_agg(DISTINCT amname)
-FROM pg_class JOIN pg_am ON pg_am.oid = relam
-WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
-"""
 _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
-_DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +61,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """One size. `missing` says why a peer has no answers."""
+    """One size. `missing` says why a peer has no answers; `quality` is also of VECTORS and WORDS."""
 
     chunks: int
     answers: Mapping[str, Answers]
@@ -101,15 +77,16 @@ class Exact:
         self._vectors = vectors
 
     def quality(self, asked: Sequence[Question], ranked: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Quality]:
-        """Of all that each system found; it may have been asked the first of the questions only."""
-        counted: dict[str, list[tuple[float, float, bool]]] = {system: [] for system in ranked}
+        """Of all that each system found (it may have been asked the first of the questions only), and of what each
+        exact leg alone would show."""
+        counted: dict[str, list[tuple[float, float, bool]]] = {system: [] for system in (*ranked, VECTORS, WORDS)}
         for place, question in enumerate(asked):
             near, words = self._vectors @ question.vector, self._bm25.scores(question.text)
-            for system, each in ranked.items():
-                if place < len(each):
-                    found = each[place]
-                    shares = exact.share_of_best(near, found), exact.share_of_best(words, found)
-                    counted[system].append((*shares, question.source in found[:FIRST]))
+            shown = {system: each[place] for system, each in ranked.items() if place < len(each)}
+            shown |= {VECTORS: exact.in_order(near)[:TOP], WORDS: exact.in_order(words)[:TOP]}
+            for system, found in shown.items():
+                shares = exact.share_of_best(near, found), exact.share_of_best(words, found)
+                counted[system].append((*shares, question.source in found[:FIRST]))
         return {system: Quality(*np.mean(each, axis=0).tolist()) for system, each in counted.items()}
 
 
@@ -136,11 +113,10 @@ def one_size(
         vectors[len(texts) : len(texts) + len(block)] = [each.vector for each in block]
         texts += [each.text for each in block]
     answers: dict[str, Answers] = {}
-    missing: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="peers-", dir=folder) as name:
         place = Path(name)
         give_chunks(place, ((str(number), text) for number, text in enumerate(texts)), vectors)
-        peers = _Peers(server, runner, place, chunks, _asked(asked), say)
+        peers = PeerDatabases(server, runner, place, chunks, _asked(asked), say)
         loaded_s = {peer: asyncio.run(peers.load(peer)) for peer in PEERS}
         missing = {peer: reason for peer, reason in loaded_s.items() if isinstance(reason, str)}
         base = stored(server, synthetic, chunks, say)
@@ -154,7 +130,9 @@ def one_size(
                     continue
                 say(f"{chunks:,} chunks: {peer}")
                 try:
-                    answers[peer] = asyncio.run(peers.ask(peer, took))
+                    found = asyncio.run(peers.ask(peer))
+                    ranked = [[int(each) for each in chosen] for chosen in found["ranked"]]
+                    answers[peer] = Answers(ranked, found["ms"], found["cpu_ms"], took)
                 except LoadError as error:
                     missing[peer] = str(error)
     say(f"{chunks:,} chunks: comparing with the exact answers")
@@ -170,74 +148,6 @@ def _asked(questions: Sequence[Question]) -> Asked:
         top=TOP,
         most_s=MOST_S,
     )
-
-
-class _Peers:
-    """The peers at one size, each in a database of its own, which is marked when all is loaded."""
-
-    def __init__(
-        self, server: PostgresServer, runner: Runner, folder: Path, chunks: int, asked: Asked, say: Say
-    ) -> None:
-        self._server, self._runner, self._folder, self._chunks, self._asked = server, runner, folder, chunks, asked
-        self._say = say
-
-    async def load(self, peer: str) -> float | str:
-        """Seconds that loading took, now or in an earlier run; or why it is not loaded."""
-        name = self._database(peer)
-        requirements = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-        async with _connected(self._server.url()) as root:
-            mark = await root.fetchval(
-                "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1", name
-            )
-            made = json.loads(mark) if mark else {}
-            if made.get("requirements") == requirements:
-                return float(made["loaded_s"])
-            await root.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            await root.execute(f"CREATE DATABASE {name}")
-            self._say(f"{self._chunks:,} chunks: loading {peer}")
-            try:
-                took = await self._load(peer)
-            except LoadError as error:
-                await root.execute(f"DROP DATABASE {name} WITH (FORCE)")
-                return str(error)
-            mark = json.dumps({"requirements": requirements, "loaded_s": round(took, 1)})
-            await root.execute(f"COMMENT ON DATABASE {name} IS '{mark}'")
-            return took
-
-    async def _load(self, peer: str) -> float:
-        timeout_s = LOAD_TIMEOUT_S * max(1.0, self._chunks / LOAD_TIMEOUT_CHUNKS)
-        async with _connected(self._url(peer)) as conn:
-            await conn.execute("CREATE EXTENSION vector")
-            found = await self._run(peer, "load", timeout_s)
-            kinds = await conn.fetchval(_INDEX_KINDS) or []
-            if not {"hnsw", "gin"} <= set(kinds):
-                raise LoadError(f"{peer} made no index of its vectors or none of its words: {', '.join(kinds)}")
-            await conn.execute("VACUUM ANALYZE", timeout=BUILD_TIMEOUT_S)
-            return float(found["loaded_s"])
-
-    async def ask(self, peer: str, loaded_s: float) -> Answers:
-        """Brings its tables into memory, as ours are, and asks. Raises LoadError."""
-        async with _connected(self._url(peer)) as conn:
-            await conn.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
-            await conn.execute(_WARM, timeout=BUILD_TIMEOUT_S)
-        try:
-            found = await self._run(peer, "ask", ASK_TIMEOUT_S)
-        finally:
-            async with _connected(self._server.url()) as root:
-                # What it left behind would go on to work beside the next.
-                await root.fetch(_DISCONNECT, self._database(peer))
-        ranked = [[int(each) for each in ranked] for ranked in found["ranked"]]
-        return Answers(ranked, found["ms"], found["cpu_ms"], loaded_s)
-
-    async def _run(self, peer: str, step: str, timeout_s: float) -> dict[str, Any]:
-        give_questions(self._folder, self._url(peer), self._asked, chunks=self._chunks, indexed=True)
-        return await run_peer(self._runner, peer, self._folder, (step,), timeout_s, self._say)
-
-    def _database(self, peer: str) -> str:
-        return f"{peer.lower()}_{self._chunks}"
-
-    def _url(self, peer: str) -> str:
-        return self._server.url(database=self._database(peer))
 
 
 async def _ask_ours(base: Stored, asked: Sequence[Question], server: PostgresServer) -> Answers:
@@ -273,18 +183,9 @@ async def _ask_ours(base: Stored, asked: Sequence[Question], server: PostgresSer
 async def _stems(url: str, texts: Sequence[str]) -> dict[str, str | None]:
     """The stems of all words, from PostgreSQL's own English dictionary, by which everybody indexes here."""
     words = sorted({word for text in texts for word in text.split()})
-    async with _connected(url) as conn:
+    async with connected(url) as conn:
         rows = await conn.fetch(_STEMS, words, timeout=BUILD_TIMEOUT_S)
     return {row["word"]: row["stem"] for row in rows}
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    conn = await asyncpg.connect(url)
-    try:
-        yield conn
-    finally:
-        await conn.close()
 
 
 def table(found: Sequence[Sized], questions: int) -> Table:
@@ -323,6 +224,11 @@ def table(found: Sequence[Sized], questions: int) -> Table:
         "`source` is how often the chunk that the question was made from is among the first ten. Nobody has judged "
         "these questions; a third or more of their words is not in that chunk, so that a search that wants all words "
         "finds few by words.",
+        *(
+            f"{sized.chunks:,} chunks: the {TOP} nearest vectors alone hold {sized.quality[VECTORS].best:.3f} of the "
+            f"ten best by BM25, and the {TOP} best by BM25 {sized.quality[WORDS].nearest:.3f} of the ten nearest."
+            for sized in found
+        ),
         *fewer,
         *(f"{sized.chunks:,} chunks: {reason}" for sized in found for reason in sized.missing.values()),
     ]
@@ -357,4 +263,5 @@ def _data(sized: Sized) -> dict[str, object]:
         }
         for system, each in sized.answers.items()
     }
-    return {**measured, **{system: {"missing": reason} for system, reason in sized.missing.items()}}
+    alone = {each: asdict(sized.quality[each]) for each in (VECTORS, WORDS)}
+    return {**measured, **alone, **{system: {"missing": reason} for system, reason in sized.missing.items()}}

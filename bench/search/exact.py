@@ -70,3 +70,9 @@ def share_of_best(scores: Scores, found: Sequence[int]) -> float:
         return 1.0
     least = float(np.partition(scores, -wanted)[-wanted])
     return min(sum(float(scores[each]) >= least - _SAME for each in set(found)), wanted) / wanted
+
+
+def in_order(scores: Scores) -> list[int]:
+    """The texts that score more than 0, best first; of equals the first."""
+    order: list[int] = np.argsort(-scores, kind="stable").tolist()
+    return order[: int((scores > 0).sum())]

@@ -9,7 +9,7 @@ import pytest
 from bench.__main__ import main
 from bench.report import Table
 from bench.search import compared, compared_at_size
-from bench.search.compared_at_size import Answers, Exact, Quality, Sized, table
+from bench.search.compared_at_size import VECTORS, WORDS, Answers, Exact, Quality, Sized, table
 from bench.search.synthetic import Question
 
 GOOD = Quality(nearest=1.0, best=0.5, source=1.0)
@@ -18,7 +18,8 @@ GOOD = Quality(nearest=1.0, best=0.5, source=1.0)
 def sized(ours: float, peers: dict[str, float], missing: dict[str, str] | None = None) -> Sized:
     answers = {name: Answers([], [ms] * 4, [ms / 2] * 4, 12.4) for name, ms in peers.items()}
     answers["Groundline"] = Answers([], [ours] * 4, [ours] * 4)
-    return Sized(10_000, answers, dict.fromkeys(answers, GOOD), missing or {})
+    quality = dict.fromkeys((*answers, VECTORS, WORDS), GOOD)
+    return Sized(10_000, answers, quality, missing or {})
 
 
 def test_the_goal_is_half_of_the_fastest_at_each_size() -> None:
@@ -54,6 +55,7 @@ def test_quality_is_of_those_that_were_asked() -> None:
     assert found["few"].source == found["few"].best == 0.5
     assert 0 < found["few"].nearest < 1
     assert (found["all"].nearest, found["all"].best) == (1, 1)
+    assert (found[VECTORS].nearest, found[WORDS].best) == (1, 1)
 
 
 def test_sizes_take_the_place_of_the_sets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

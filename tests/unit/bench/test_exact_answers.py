@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.search.exact import K1, B, Bm25, share_of_best
+from bench.search.exact import K1, B, Bm25, in_order, share_of_best
 from bench.search.synthetic import DOCUMENTATION, Synthetic
 
 TEXTS = ["disk full disk", "the pump leaks", "pumps and the disk", "", "leak leak leak leak pump"]
@@ -60,3 +60,4 @@ def test_the_share_of_the_best_ten() -> None:
     tied = np.array([2.0] * 3 + [1.0] * 20)
     assert share_of_best(tied, list(range(13, 23))) == 1, "one of equal score is as good"
     assert share_of_best(np.zeros(4), []) == 1
+    assert in_order(np.array([1.0, 3, 0, 3])) == [1, 3, 0]
