@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bench.search import compared_at_size
-from bench.search.compared import TOP
 from bench.search.peer_stores import Runner
 from bench.search.synthetic import DOCUMENTATION, Synthetic
 from db.postgres import PostgresServer
@@ -75,7 +74,7 @@ def test_all_are_asked_the_same_and_who_fails_takes_none_with_it(
     assert found.missing["Broken"] == "Broken failed: it broke"
     for each in found.answers.values():
         assert len(each.ms) == len(each.cpu_ms) == len(each.ranked) == QUESTIONS
-        assert all(0 < len(ranked) <= TOP for ranked in each.ranked)
+        assert all(0 < len(ranked) <= compared_at_size.TOP for ranked in each.ranked)
     assert found.quality["Exact"].nearest == found.quality["Exact"].source == 1
     assert found.quality["Exact"].best < 1, "who does not read does not find by words"
     assert found.quality["Groundline"].nearest > 0.8 and found.quality["Groundline"].source == 1
