@@ -224,8 +224,8 @@ def table(found: Sequence[Sized], questions: int) -> Table:
         "ef_construction 64, ef_search 40).",
         "Exact answers: all vectors compared; BM25 over all chunks, of PostgreSQL's English stems, k1 1.2, b 0.75. "
         "`source` is how often the chunk that the question was made from is among the first ten. Nobody has judged "
-        "these questions; a third or more of their words is not in that chunk, so that a search that wants all words "
-        "finds few by words.",
+        "these questions; four words of each are drawn from the whole vocabulary, so that a search for chunks with all "
+        "words finds few.",
         *(
             f"{sized.chunks:,} chunks: the {TOP} nearest vectors alone hold {sized.quality[VECTORS].best:.3f} of the "
             f"ten best by BM25, and the {TOP} best by BM25 {sized.quality[WORDS].nearest:.3f} of the ten nearest."
