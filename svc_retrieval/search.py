@@ -1,6 +1,7 @@
 """A search: both legs side by side, what they found scored by all signals, and an order."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
@@ -137,7 +138,7 @@ class Search:
 
     async def _by_meaning(self, asking: _Asking, asked: Asked) -> _VectorLeg:
         started = time.perf_counter()
-        scores = await self._nearest(asking, asked, self._ranking.compare_all_below)
+        scores = await self._nearest(asking, asked, self._ranking.compare_all_below, self._ranking.index_cost)
         return _VectorLeg(asked, scores, _ms_since(started))
 
     async def _completed(self, asking: _Asking, leg: _VectorLeg, visible: int) -> _VectorLeg:
@@ -145,10 +146,12 @@ class Search:
         if len(leg.scores) >= min(self._ranking.candidates, visible):
             return leg
         started = time.perf_counter()
-        scores = await self._nearest(asking, leg.asked, visible)
+        scores = await self._nearest(asking, leg.asked, visible, math.inf)
         return _VectorLeg(leg.asked, scores, leg.duration_ms + _ms_since(started))
 
-    async def _nearest(self, asking: _Asking, asked: Asked, compare_all_below: int) -> dict[UUID, float]:
+    async def _nearest(
+        self, asking: _Asking, asked: Asked, compare_all_below: int, index_cost: float
+    ) -> dict[UUID, float]:
         async with self._db.connection() as conn:
             return await asked.space.vectors.nearest(
                 conn,
@@ -157,6 +160,7 @@ class Search:
                 groups=asking.groups,
                 limit=self._ranking.candidates,
                 compare_all_below=compare_all_below,
+                index_cost=index_cost,
             )
 
     async def _ranked(self, asking: _Asking, lexical: LexicalLeg, nearest: _VectorLeg, wanted: int) -> list[Found]:

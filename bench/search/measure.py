@@ -1,5 +1,6 @@
 """How fast and how exactly search finds, by size and by how much the asking may read."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -125,7 +126,9 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question], exact:
             exact = await _by_the_book(database, leg, groups, ranking)
             return _found({each: exact.get(each, 0.0) for each in leg.scores}, exact)
 
-        async def vector(question: Question, below: int = ranking.compare_all_below) -> dict[UUID, float]:
+        async def vector(
+            question: Question, below: int = ranking.compare_all_below, index_cost: float = ranking.index_cost
+        ) -> dict[UUID, float]:
             async with database.connection() as conn:
                 return await space.nearest(
                     conn,
@@ -134,6 +137,7 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question], exact:
                     groups=groups,
                     limit=ranking.candidates,
                     compare_all_below=below,
+                    index_cost=index_cost,
                 )
 
         async def whole(question: Question) -> object:
@@ -143,7 +147,7 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question], exact:
         cpu_ms = await _timed(whole, asked, cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)]))
         compared = asked[WARM_UP : WARM_UP + exact]
         overlaps = [await overlap(each) for each in compared]
-        recalls = [_found(await vector(each), await vector(each, EVERYTHING)) for each in compared]
+        recalls = [_found(await vector(each), await vector(each, EVERYTHING, math.inf)) for each in compared]
         return Cell(
             base.chunks,
             visible,

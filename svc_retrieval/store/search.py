@@ -80,10 +80,12 @@ class VectorSpace:
         groups: Sequence[str],
         limit: int,
         compare_all_below: int,
+        index_cost: float,
     ) -> dict[UUID, float]:
-        """Cosines of the nearest chunks: exact where no more than `compare_all_below` are visible."""
+        """Cosines of the nearest chunks: exact where no more than `compare_all_below` are visible, and to compare them
+        all costs no more than an index search, in comparisons where everything is visible."""
         query = self.sql("vector_leg")
-        rows = await conn.fetch(query, vector, knowledge_base, list(groups), limit, compare_all_below)
+        rows = await conn.fetch(query, vector, knowledge_base, list(groups), limit, compare_all_below, index_cost)
         return {row["chunk_id"]: row["cosine"] for row in rows}
 
     async def passages(

@@ -125,24 +125,29 @@ select corpus.embedding_model, corpus.chunks::bigint as chunks, corpus.mean_word
 from corpus
 
 -- vector_leg --
--- The nearest chunks by cosine. Where the principal may read no more than $5 chunks, each of them is compared: an index
--- that filters what it has found would look at nearly everything to find them. Else the index goes on (a setting of the
--- connection) until enough rows pass the filter. The model's name is a literal, so that the planner can prove that the
--- partial index of this model serves; `|| ''` keeps it from the index of audiences.
--- $1 vector, $2 knowledge base, $3 groups, $4 candidates, $5 most chunks to compare each.
+-- The nearest chunks by cosine. Few that the principal may read are compared each: an index that filters what it has
+-- found looks at as many more as are hidden in between, and goes on (a setting of the connection) until enough rows pass.
+-- Few are at most $5, and no more than an index search costs: as much as $6 comparisons, divided by the visible share of all
+-- vectors (by the table's statistics; before there are any, only $5 counts). The model's name is a literal, so that the
+-- planner can prove that the partial index of this model serves; `case` keeps it from the index of audiences, and from a guess
+-- at how few rows pass, for which it would sort them all.
+-- $1 vector, $2 knowledge base, $3 groups, $4 candidates, $5 most chunks to compare each, $6 what an index search costs.
 with audiences as materialized (
     select stats.acl, stats.chunk_count
     from knowledge.corpus_stats stats
     where stats.knowledge_base = $2 and stats.acl && $3::text[]
 ),
-visible as materialized (
-    select coalesce(sum(chunk_count), 0) as chunks from audiences
+few as materialized (
+    select visible.chunks <= $5::bigint
+        and (visible.chunks * visible.chunks <= $6::float8 * vectors.reltuples or vectors.reltuples <= 0) as true
+    from (select coalesce(sum(chunk_count), 0)::float8 as chunks from audiences) as visible
+    cross join (select reltuples from pg_class where oid = 'knowledge.doc_embeddings'::regclass) as vectors
 )
 (
     select near.chunk_id, 1 - (near.embedding_vector::vector({dimension}) <=> $1::vector({dimension})) as cosine
     from knowledge.doc_embeddings near
-    where near.embedding_model = {model} and near.knowledge_base || '' = $2 and near.acl && $3::text[]
-        and (select chunks from visible) > $5::bigint
+    where near.embedding_model = {model} and not (select few.true from few)
+        and case when near.acl && $3::text[] then near.knowledge_base = $2 else false end
     order by near.embedding_vector::halfvec({dimension}) <=> $1::vector({dimension})::halfvec({dimension})
     limit $4
 )
@@ -158,7 +163,7 @@ union all
             where read.embedding_model = {model} and read.knowledge_base = $2 and read.acl = audiences.acl
             limit $5
         ) as each
-        where (select chunks from visible) <= $5::bigint
+        where (select few.true from few)
         -- Or each would be compared twice, for its cosine and for its place.
         offset 0
     ) as compared
