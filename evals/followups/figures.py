@@ -39,11 +39,11 @@ async def measured(all_turns: Sequence[Turn], part: str, embedder: Embedder) -> 
     searched = documents(all_turns)
     number = {text: place for place, text in enumerate(searched)}
     own = [number[each.rewritten] for each in turns]
-    vectors = await _embedded(searched, embedder)
+    vectors = await embedded(searched, embedder)
     by_method = {}
     for name, method in METHODS.items():
         queries = [method(each) for each in turns]
-        cosines = (await _embedded(queries, embedder)) @ vectors.T
+        cosines = (await embedded(queries, embedder)) @ vectors.T
         by_method[name] = _nearness(turns, own, cosines, bm25(queries, searched))
     return Measured(len(turns), len(of_topics(turns)), words_carried(turns, METHODS["rules"]), by_method)
 
@@ -93,6 +93,7 @@ def _over_topics(turns: Sequence[Turn], statistic: Callable[[NDArray[np.int64]],
     return over_cases(len(topics), over)
 
 
-async def _embedded(texts: Sequence[str], embedder: Embedder) -> Numbers:
+async def embedded(texts: Sequence[str], embedder: Embedder) -> Numbers:
+    """The texts' vectors, in rows."""
     rows = [await embedder.embed(texts[at : at + _AT_ONCE]) for at in range(0, len(texts), _AT_ONCE)]
     return np.concatenate(rows).astype(np.float64)
