@@ -341,7 +341,9 @@ async def test_both_legs_have_an_index_that_serves_them(desk: KnowledgeDesk) -> 
     vector = "[" + ",".join(["1"] * WordEmbedder.dimension) + "]"
     space = VectorSpace(WordEmbedder.name, WordEmbedder.dimension)
     nearest = space.sql("vector_leg").replace("$1", f"'{vector}'").replace("$2", "'default'")
-    plan = await explain(desk, nearest.replace("$3", "'{public}'").replace("$4", "5").replace("$5", "3"))
+    for parameter, value in (("$3", "'{public}'"), ("$4", "5"), ("$5", "3"), ("$6", "1")):
+        nearest = nearest.replace(parameter, value)
+    plan = await explain(desk, nearest)
     assert "Index Scan using doc_embeddings_hnsw_" in plan
     assert "Index Scan using doc_embeddings_audience_idx" in plan or "Scan on doc_embeddings_audience_idx" in plan
     words = "select 1 from knowledge.chunk_terms where cells && (select '{1,2}'::integer[] offset 0)"
