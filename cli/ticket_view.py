@@ -8,7 +8,7 @@ from cli.output import facts, moment, say, shorten, word
 from cli.verdict_view import print_verdict
 from groundline.conversation.v1 import conversation_pb2
 from groundline.evaluation.v1 import reason_code_pb2
-from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_SENTENCES
+from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_SENTENCES, Draft
 from groundline.ticketing.v1 import ticketing_pb2 as pb
 
 MAX_PASSAGES = 5
@@ -75,8 +75,19 @@ def _verdict(ticket: pb.Ticket) -> None:
     print_verdict(ticket.verdict, ticket.evidence_pack)
     if ticket.refused_draft.claims:
         _heading("What the bot would have said, and did not")
-        between = " " if ticket.refused_draft.form == ANSWER_FORM_SENTENCES else "\n"
-        say(between.join(each.text for each in ticket.refused_draft.claims), "dim")
+        say(_as_shown(ticket.refused_draft), "dim")
+
+
+def _as_shown(draft: Draft) -> str:
+    """As a customer would have seen it: sentences in one paragraph, steps and code on lines of their own."""
+    text, after_lines = "", draft.form != ANSWER_FORM_SENTENCES
+    for each in draft.claims:
+        lines = draft.form != ANSWER_FORM_SENTENCES or "\n" in each.text
+        if text:
+            text += "\n" if lines or after_lines else " "
+        text += each.text
+        after_lines = lines
+    return text
 
 
 def _heading(text: str) -> None:

@@ -49,7 +49,7 @@ _READS_ON = 0.1
 # What begins like this sets an example up, and says nothing where that is not shown.
 _SUPPOSES = re.compile(r"(?:suppose|assum(?:e|ing)|imagine|consider|for (?:example|instance)|say)\b", re.IGNORECASE)
 # What to type is shown whole or not at all.
-_MOST_LINES_OF_CODE = 12
+_MOST_LINES_OF_CODE = 20
 _MOST_EXAMPLES = 5
 _ASKS_WHAT_TO_TYPE = re.compile(r"\b(?:commands?|flags?|options?|syntax|examples?|configur\w+)\b", re.IGNORECASE)
 _MEANING = 0.1
@@ -150,10 +150,15 @@ def _meaning(reading: Reading, procedure: Procedure) -> list[Claim]:
 
 def _candidates(reading: Reading) -> list[Line]:
     """The lines worth reading closely, in the passages' order: all of them, or those that cover most."""
-    near = reading.usable[:_MOST_PASSAGES]
+    answering = {
+        each.rank: [line for line in each.lines if _is_answer(line) or _is_example(reading, line)]
+        for each in reading.usable
+    }
+    # A passage that is nothing but a listing takes nobody's place.
+    near = [each for each in reading.usable if answering[each.rank]][:_MOST_PASSAGES]
     # Where the question names a code, what is about it is read however far down it was found.
     near += [each for each in reading.subjects if each not in near]
-    lines = [line for passage in near for line in passage.lines if _is_answer(line) or _is_example(reading, line)]
+    lines = [line for passage in near for line in answering[passage.rank]]
     if len(lines) > _MOST_CANDIDATES:
         by_coverage = sorted(
             range(len(lines)),
@@ -275,8 +280,10 @@ def _with_examples(reading: Reading, chosen: list[Line]) -> list[Line]:
 
 
 def _adds(line: Line, best: Line) -> bool:
-    """Whether a sentence may stand beside the best one: no single step of several, and no set-up of an example."""
-    return (line.ordinal is None or line.place == best.place) and _SUPPOSES.match(line.shown) is None
+    """Whether a sentence may stand beside the best one: a single step of several stands for itself, and a set-up of an
+    example for nothing."""
+    steps = line.ordinal is not None or best.ordinal is not None
+    return (not steps or line.place == best.place) and _SUPPOSES.match(line.shown) is None
 
 
 def _dangles(lines: Sequence[Line], needed: set[int]) -> bool:

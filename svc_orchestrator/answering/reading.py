@@ -1,6 +1,7 @@
 """The evidence as an answerer reads it: which passages may be used, and what each of their lines says."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,8 @@ from meshkit.text.versions import is_for, named_versions, numbered_names, speaks
 from meshkit.text.words import words
 from svc_orchestrator.answering.wanted import Wanted
 from svc_orchestrator.answering.wording import ends_as_sentence
+
+_NUMBER = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,9 @@ def shown_row(text: str, row: Block, header: Block | None) -> str:
     pairs = [f"{name}: {value}" if name else value for name, value in zip(names, values, strict=True) if value]
     if len(values) < 2 or not values[0]:
         return "; ".join(pairs)
-    return f"{values[0]} – {'; '.join(pairs[1:])}"
+    # A number alone says nothing: of what it is, its column says.
+    first = f"{names[0]} {values[0]}".strip() if _NUMBER.fullmatch(values[0]) else values[0]
+    return f"{first} – {'; '.join(pairs[1:])}"
 
 
 class Reading:

@@ -1,6 +1,6 @@
 """How well a line of the evidence answers: by meaning, words, the passage it is from, and what is asked for."""
 
-from meshkit.text.blocks import BlockKind
+from meshkit.text.blocks import BlockKind, cells
 from svc_orchestrator.answering.ranges import within
 from svc_orchestrator.answering.reading import Line, Reading
 
@@ -37,7 +37,7 @@ def score(reading: Reading, line: Line, cosine: float) -> float:
 
 def _range_score(reading: Reading, line: Line) -> float:
     """A row for "100 to 249" answers for 150, and must not answer for 300."""
-    first_cell = line.shown.partition(" – ")[0]
+    first_cell = cells(line.passage.evidence.text, line.passage.blocks[line.place])[0]
     fits = [within(first_cell, each) for each in reading.amounts]
     if any(fits):
         return _IN_RANGE

@@ -17,7 +17,9 @@ _POINTS = re.compile(
     r"guide|section|page|chapter|article|manual|document|below|above|for (?:more|further|details|instructions))\b)|"
     r"for (?:more|further|additional) [\w ]{0,40}\b(?:see|refer|read|visit|consult)\b|"
     r"the (?:steps|details|instructions) (?:are|is) (?:mentioned|described|explained|given|listed|documented|found) "
-    r"(?:in|under|at|on|below|above)\b)|"
+    r"(?:in|under|at|on|below|above)\b|"
+    r"(?:the following|this) (?:guide|section|page|document|chapter|article|tutorial|example) (?:shows?|describes?|"
+    r"explains?|covers?|walks|lists?|gives?)\b)|"
     r"\b(?:as follows|the following(?: \w+){0,3}|shown below|listed below)[.:]?$",
     re.IGNORECASE,
 )

@@ -104,7 +104,7 @@ async def test_an_option_that_is_named_is_shown_in_its_example() -> None:
 
 
 async def test_a_long_listing_is_not_cut_short() -> None:
-    code = "\n".join(f"line {number}" for number in range(13))
+    code = "\n".join(f"line {number}" for number in range(21))
     text = f"Configure the hub with this file:\n\n```\n{code}\n```\n\nThe hub reads its file once."
     assert (
         to_text(await answer(pack("How do I configure the hub?", evidence(text))))[0] == "The hub reads its file once."
@@ -112,7 +112,7 @@ async def test_a_long_listing_is_not_cut_short() -> None:
 
 
 async def test_what_leans_on_code_that_is_not_shown_is_left_out() -> None:
-    code = "\n".join(f"line {number}" for number in range(13))
+    code = "\n".join(f"line {number}" for number in range(21))
     text = f"The login of the hub is off. Enable it:\n\n```\n{code}\n```\n\nAfter this, the login of the hub is on."
     draft = await answer(pack("Is the login of the hub off by default?", evidence(text)))
     assert to_text(draft)[0] == "The login of the hub is off."
@@ -141,3 +141,16 @@ async def test_what_compares_with_the_sentence_before_it_comes_with_it() -> None
     said = to_text(await answer(pack("What does E-40 mean for the key of the hub?", evidence(text, title="E-40"))))[0]
     assert "E-40 means that the key" in said
     assert "than that" not in said or "yearly. A hub" in said
+
+
+async def test_listings_without_a_word_take_no_answers_place() -> None:
+    listings = [evidence(f"```\n$ watch {n}\n```", name=f"l{n}", title="Watching", score=0.9) for n in range(4)]
+    words = evidence("Watching a key:\n\n```\n$ watch key\n```", name="w", title="Watching", score=0.85)
+    draft = await answer(pack("How do I watch a key?", *listings, words))
+    assert to_text(draft)[0] == "Watching a key:\n$ watch key"
+
+
+async def test_a_fact_that_stands_in_one_step_is_given_without_the_others() -> None:
+    text = "Backups are safe.\n\n1. Choose Backup.\n2. The passphrase of a backup needs 12 characters.\n3. Save it."
+    draft = await answer(pack("How long must the passphrase of a backup be?", evidence(text)))
+    assert to_text(draft)[0] == "The passphrase of a backup needs 12 characters."

@@ -100,7 +100,7 @@ async def test_a_row_for_just_the_number_that_is_named_answers() -> None:
         f"|---|---|---|\n{rows}\n\nThe fault tolerance of a cluster with one more member is no better."
     )
     draft = await answer(pack("What is the fault tolerance of a cluster with 7 members?", evidence(text)))
-    assert to_text(draft)[0] == "7 – Majority: 4; Fault tolerance: 3."
+    assert to_text(draft)[0] == "Cluster size 7 – Majority: 4; Fault tolerance: 3."
 
 
 async def test_sentences_are_whole_in_order_and_at_most_three() -> None:

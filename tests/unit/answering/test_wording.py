@@ -34,7 +34,13 @@ def test_plain(markup: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["See the [guide](g.md).", "See Replace a machine.", "For more details see there.", "The steps are as follows."],
+    [
+        "See the [guide](g.md).",
+        "See Replace a machine.",
+        "For more details see there.",
+        "The steps are as follows.",
+        "This page shows how.",
+    ],
 )
 def test_what_points_elsewhere(text: str) -> None:
     assert is_pointer(text)

@@ -46,3 +46,12 @@ def test_a_ticket_shows_the_pair_and_keeps_the_lines_of_steps(capsys: pytest.Cap
     assert "FAIL  conflict 1 (threshold 0)  1 pairs" in said
     assert "against New page (new.md): “Up to 60.”" in said
     assert "1. Stop.\n2. Start:\n$ up\n3. Wait." in said
+
+
+def test_a_ticket_shows_commands_on_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    draft = evaluation.Draft(
+        claims=[evaluation.Claim(text=each) for each in ("It is easy.", "Use this:\n$ up", "Then wait.", "It ends.")],
+        form=evaluation.ANSWER_FORM_SENTENCES,
+    )
+    print_ticket(Ticket(ticket_id="t", refused_draft=draft), [])
+    assert capsys.readouterr().out.endswith("It is easy.\nUse this:\n$ up\nThen wait. It ends.\n")
