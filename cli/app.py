@@ -8,6 +8,7 @@ import pkgutil
 import re
 
 import typer
+from typer.models import CommandInfo, TyperInfo
 
 import cli.commands
 
@@ -39,7 +40,11 @@ def unwrapped(text: str) -> str:
 
 
 def _unwrap_helps(app: typer.Typer) -> None:
-    for command in app.registered_commands:
+    # A group that does something by itself (`groundline eval`) says what in its callback.
+    described: list[CommandInfo | TyperInfo] = [*app.registered_commands]
+    if app.registered_callback is not None:
+        described.append(app.registered_callback)
+    for command in described:
         text = command.help or inspect.getdoc(command.callback)
         if text:
             command.help = unwrapped(text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.errors import CommandError
 from cli.options import EdgeOption, JsonOption
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def ask(
 
     \b
     Exit codes:
-      0 answered
+      0 answered, or asked back (`outcome` in --json tells which)
       1 no outcome in time, or the mesh could not be used
       2 it was asked wrongly
       4 handed to a person
@@ -50,6 +51,8 @@ def ask(
     from cli import asking
     from cli.mesh import Mesh, edge_target, mint, run
 
+    if not question.strip():
+        raise CommandError("the question is empty", 2)
     target = edge_target(edge)
 
     async def main() -> Outcome:
@@ -92,11 +95,20 @@ def _reason(outcome: Outcome) -> str:
     return reason_code_pb2.ReasonCode.Name(outcome.session.escalation_reason).removeprefix("REASON_CODE_")
 
 
+def _outcome(outcome: Outcome) -> str:
+    from groundline.conversation.v1.conversation_pb2 import MESSAGE_KIND_CLARIFYING_QUESTION
+
+    if not outcome.answered:
+        return "handed_over"
+    asked_back = outcome.reply is not None and outcome.reply.kind == MESSAGE_KIND_CLARIFYING_QUESTION
+    return "asked_back" if asked_back else "answered"
+
+
 def _print_json(outcome: Outcome) -> None:
     from cli.output import print_json, to_json
 
     value: dict[str, Any] = {
-        "outcome": "answered" if outcome.answered else "handed_over",
+        "outcome": _outcome(outcome),
         "message_id": outcome.message_id,
         "reply": to_json(outcome.reply) if outcome.reply is not None else None,
         "session": to_json(outcome.session),
@@ -116,7 +128,10 @@ def _print_answer(outcome: Outcome) -> None:
     for number, each in enumerate(citations, 1):
         say(f"\n[{number}] {each.title} ({each.doc_uri})", "bold")
         say(f"    “{one_line(each.quote)}”", "dim")
-    note(f"\nsession {outcome.reply.session_id}")
+    if _outcome(outcome) == "asked_back":
+        note(f'\ngo on with: groundline ask --session {outcome.reply.session_id} "…"')
+    else:
+        note(f"\nsession {outcome.reply.session_id}")
 
 
 def _print_handover(outcome: Outcome) -> None:

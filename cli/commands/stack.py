@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -208,7 +207,7 @@ def _greet(stack: Stack) -> None:
     print(f"REST and gRPC   {url}")
     print(f"Envoy's admin   http://127.0.0.1:{stack.ports.admin}")
     print(f"Metrics         http://127.0.0.1:{stack.ports.metrics('gateway')}/metrics (the gateway's)")
-    print(f"State           {os.path.relpath(stack.home.path)}")
+    print(f"State           {_shown(stack.home.path)}")
     print("Try it:")
     print(f"""  curl -s {url}/v1/sessions -H 'content-type: application/json' -d '{{"channel": "web"}}'""")
 
@@ -237,3 +236,9 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _shown(path: Path) -> str:
+    """Relative only where that is no detour."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

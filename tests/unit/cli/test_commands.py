@@ -14,9 +14,13 @@ from typer.testing import CliRunner
 
 import cli.commands
 from cli.app import build, unwrapped
+from cli.asking import Outcome
+from cli.commands.ask import _outcome
+from cli.commands.stack import _shown
 from cli.commands.token import parse_ttl
 from cli.errors import CommandError
 from cli.mesh import edge_target, explain
+from groundline.conversation.v1 import conversation_pb2 as pb
 from meshkit import testing
 
 
@@ -56,15 +60,39 @@ def test_help_has_an_example(path: tuple[str, ...]) -> None:
     assert f"groundline {' '.join(path)}" in shown.output
 
 
-def test_a_help_fills_the_terminal_and_keeps_its_examples() -> None:
+@pytest.mark.parametrize(("command", "words"), [("reindex", "The workers"), ("eval", "Reads corpus")])
+def test_a_help_fills_the_terminal_and_keeps_its_examples(command: str, words: str) -> None:
     assert unwrapped("Says one\nthing.\n\nExamples:\n  a b\n  c d\n\nMore\nof it.") == (
         "Says one thing.\n\nExamples:\n  a b\n  c d\n\nMore of it."
     )
-    shown = CliRunner().invoke(build(), ["reindex", "--help"], env={"TERMINAL_WIDTH": "72"})
+    shown = CliRunner().invoke(build(), [command, "--help"], env={"TERMINAL_WIDTH": "72"})
     lines = [line.strip() for line in shown.output.partition("Examples:")[0].splitlines()]
-    start = next(at for at, line in enumerate(lines) if line.startswith("The workers"))
+    start = next(at for at, line in enumerate(lines) if line.startswith(words))
     paragraph = lines[start : lines.index("", start)]
     assert len(paragraph) > 2 and all(len(line) > 50 for line in paragraph[:-1])
+
+
+def test_an_empty_question_is_not_asked() -> None:
+    result = CliRunner().invoke(build(), ["ask", "  "])
+    assert isinstance(result.exception, CommandError)
+    assert (str(result.exception), result.exception.exit_code) == ("the question is empty", 2)
+
+
+def test_who_is_asked_back_has_no_answer_yet() -> None:
+    reply = pb.Message(role=pb.MESSAGE_ROLE_SYSTEM, kind=pb.MESSAGE_KIND_CLARIFYING_QUESTION)
+    told = [
+        _outcome(Outcome(pb.Session(), "m", reply, answered=True)),
+        _outcome(Outcome(pb.Session(), "m", pb.Message(role=pb.MESSAGE_ROLE_ASSISTANT), answered=True)),
+        _outcome(Outcome(pb.Session(), "m", reply, answered=False)),
+    ]
+    assert told == ["asked_back", "answered", "handed_over"]
+
+
+def test_a_folder_is_told_without_a_detour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert _shown(tmp_path / "there") == str(tmp_path / "there")
+    assert _shown(tmp_path / "here" / ".groundline") == ".groundline"
 
 
 def test_without_a_key_one_line_says_what_to_do() -> None:
