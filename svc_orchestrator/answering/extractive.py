@@ -101,7 +101,8 @@ class ExtractiveAnswerer:
         cosines = np.clip(vectors[len(asked) :] @ vectors[: len(asked)].T, 0.0, 1.0)
         how = asks_how(reading.question)
         scores = [score(reading, line, float(row[0])) for line, row in zip(candidates, cosines, strict=True)]
-        best = max(range(len(candidates)), key=lambda at: (scores[at], -at))
+        # What says the same to the letter scores the same, but for the last digits of its vector.
+        best = max(range(len(candidates)), key=lambda at: (round(scores[at], 5), -at))
         if candidates[best].kind is BlockKind.ROW:
             return Draft(claims=[_row_claim(candidates[best])], form=ANSWER_FORM_TABLE_ROW)
         whole = list_of(candidates[best], how=how)

@@ -17,6 +17,7 @@ from meshkit.text.words import words
 from svc_orchestrator.answering.wanted import Wanted
 from svc_orchestrator.answering.wording import ends_as_sentence
 
+_PART = re.compile(r"\d+")
 _NUMBER = re.compile(r"\d[\d.,]*")
 
 
@@ -144,7 +145,14 @@ class Reading:
         ]
         named = named_versions(self.question, versioned)
         fitting = [each for each in current if is_for(versioned[each.rank][0], named)]
-        return sorted(fitting or current or documents, key=lambda each: (-each.evidence.score, each.rank))
+        # Of pages that fit alike, the newest version's comes first.
+        age = {
+            rank: tuple(-int(part) for part in _PART.findall(version)) for rank, (version, _) in enumerate(versioned)
+        }
+        return sorted(
+            fitting or current or documents,
+            key=lambda each: (-round(each.evidence.score, 6), age[each.rank], each.rank),
+        )
 
     @cached_property
     def amounts(self) -> list[float]:

@@ -154,3 +154,15 @@ async def test_a_fact_that_stands_in_one_step_is_given_without_the_others() -> N
     text = "Backups are safe.\n\n1. Choose Backup.\n2. The passphrase of a backup needs 12 characters.\n3. Save it."
     draft = await answer(pack("How long must the passphrase of a backup be?", evidence(text)))
     assert to_text(draft)[0] == "The passphrase of a backup needs 12 characters."
+
+
+async def test_of_versions_that_say_the_same_the_newest_is_cited() -> None:
+    text = "Watching a key is done with the command watch."
+    found = pack(
+        "How is watching a key done?",
+        evidence(text, name="old", version="3.9"),
+        evidence(text, name="new", version="3.10"),
+        evidence(text, name="older", version="3.8"),
+    )
+    (claim,) = (await answer(found)).claims
+    assert claim.citations[0].chunk_id == found.evidence[1].chunk_id
