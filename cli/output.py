@@ -85,8 +85,10 @@ def labelled(label: str, text: str, *, width: int, style: str = "") -> None:
 
 
 def clean(text: str) -> str:
-    """Without what could move the cursor, change colours or hide text in a terminal."""
-    return "".join(char for char in text if char in _KEPT_CONTROLS or (char.isprintable() or char == " "))
+    """Without what could move the cursor, change colours or hide text in a terminal. White space of any other kind
+    (a no-break space, a carriage return) becomes a blank, so that it still parts words."""
+    shown = (" " if char.isspace() and char not in _KEPT_CONTROLS else char for char in text)
+    return "".join(char for char in shown if char in _KEPT_CONTROLS or char.isprintable())
 
 
 def one_line(text: str) -> str:

@@ -61,3 +61,7 @@ def test_a_mark_does_not_stand_behind_a_command() -> None:
     for chunk, start, end in (("a", 0, 22), ("b", 0, 22), ("c", 23, 31), ("d", 32, 50)):
         reply.citations.add(chunk_id=chunk, quote=chunk, content_start=start, content_end=end)
     assert marked(reply)[0] == "Use this:\n$ ctl defrag\n[1] [2]\n1. Stop. [3]\n2. Start:\n$ ctl up\n[4]"
+
+
+def test_what_parts_words_still_parts_them_in_a_terminal() -> None:
+    assert output.clean("10\u00a0MB\r\n\u2028in\ttwo\u200b\x1b[2J") == "10 MB \n in\ttwo[2J"
