@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundline.evaluation.v1.evaluation_pb2 import ANSWER_FORM_PROCEDURE, Citation, Claim, Draft
 from meshkit.text.blocks import Block, BlockKind
@@ -68,34 +68,42 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """Steps 1 to n of one list. `lead` is the paragraph that announces them, if there is one."""
+    """Steps 1 to n of one list. `lead` is the paragraph that announces them, if there is one; `rest` are the further
+    steps, where the list was cut into two passages."""
 
     passage: Passage
     steps: tuple[Step, ...]
     lead: Block | None
+    rest: "Procedure | None" = None
+
+    @property
+    def count(self) -> int:
+        """How many steps there are in all."""
+        return len(self.steps) + (self.rest.count if self.rest is not None else 0)
 
     @property
     def text(self) -> str:
         text = self.passage.evidence.text
         return text[self.steps[0].start : self.steps[-1].end]
 
-    def claims(self) -> list[Claim]:
+    def claims(self, *, introduced: bool = True) -> list[Claim]:
         """Heading and lead-in with the first step's claim; each further step is a claim of its own."""
         text = self.passage.evidence.text
         shown = [step.shown(text) for step in self.steps]
         spans = [[(step.start, step.end)] for step in self.steps]
         # A heading that asks ("How do I …?") is the question once more.
         heading = plain(self.passage.heading)
-        introduction = [] if heading.endswith("?") else [heading]
+        introduction = [heading] if introduced and not heading.endswith("?") else []
         if self.lead is not None:
             introduction.append(plain(text[self.lead.body : self.lead.end]))
             spans[0].insert(0, (self.lead.start, self.lead.end))
         shown[0] = "\n".join((*filter(None, introduction), shown[0]))
         chunk_id = self.passage.evidence.chunk_id
-        return [
+        claims = [
             Claim(text=each, citations=[Citation(chunk_id=chunk_id, start=start, end=end) for start, end in cited])
             for each, cited in zip(shown, spans, strict=True)
         ]
+        return claims if self.rest is None else [*claims, *self.rest.claims(introduced=False)]
 
 
 def in_sequence(found: Sequence[Procedure], lead: Sequence[Claim] = ()) -> Draft:
@@ -103,8 +111,9 @@ def in_sequence(found: Sequence[Procedure], lead: Sequence[Claim] = ()) -> Draft
     return Draft(claims=[*lead, *(claim for each in found for claim in each.claims())], form=ANSWER_FORM_PROCEDURE)
 
 
-def procedures(passage: Passage) -> list[Procedure]:
-    """The passage's numbered lists that begin with 1 and miss no number.
+def procedures(passage: Passage, *, begin: int = 1) -> list[Procedure]:
+    """The passage's numbered lists that begin with 1 and miss no number. `begin`: instead, what a passage that begins
+    in the midst of a list goes on with, at this number.
 
     What stands between two steps belongs to the first of them, so that a command does not end the list it stands in.
     """
@@ -117,14 +126,14 @@ def procedures(passage: Passage) -> list[Procedure]:
     def close() -> None:
         if run:
             run[-1] = _with(run[-1], _own(passage, run[-1], behind))
-        if len(run) >= _LEAST_STEPS:
+        if len(run) >= (_LEAST_STEPS if begin == 1 else 1):
             found.append(Procedure(passage, tuple(run[:_MOST_STEPS]), before))
         run.clear()
         behind.clear()
 
     last: Block | None = None
     for block in passage.blocks:
-        first = block.kind is BlockKind.ITEM and block.ordinal == 1
+        first = block.kind is BlockKind.ITEM and block.ordinal == begin and (begin == 1 or last is None)
         if run and block.kind is BlockKind.ITEM and block.depth > run[0].item.depth:
             # What is indented below a step belongs to it.
             behind.append(block)
@@ -176,7 +185,30 @@ def _best(reading: Reading, candidates: Sequence[Procedure]) -> list[Procedure]:
         for each in procedures(passage)
         if _fit(reading, each) >= top - _AS_WELL and not reading.is_about_another(passage.heading)
     ]
-    return sorted(ways, key=lambda each: (each.passage.evidence.span_start, each.steps[0].start))[:_MOST_WAYS]
+    ways.sort(key=lambda each: (each.passage.evidence.span_start, each.steps[0].start))
+    whole = [_continued(reading, each) for each in ways[:_MOST_WAYS]]
+    return [each for each in whole if each.count < _MOST_STEPS]
+
+
+def _continued(reading: Reading, procedure: Procedure) -> Procedure:
+    """With its further steps, where the next passage of its section goes on with the list."""
+    own = procedure.passage.evidence
+    if own.text[procedure.steps[-1].end :].strip(" \n`~"):
+        return procedure
+    begin = (procedure.steps[-1].item.ordinal or 0) + 1
+    following = [
+        found[0]
+        for each in reading.usable
+        if each.evidence.doc_id == own.doc_id
+        and each.evidence.heading_path == own.heading_path
+        and each.evidence.span_start > own.span_start
+        and (found := procedures(each, begin=begin))
+    ]
+    if not following:
+        return procedure
+    return replace(
+        procedure, rest=_continued(reading, min(following, key=lambda each: each.passage.evidence.span_start))
+    )
 
 
 def _covers_less(reading: Reading, procedure: Procedure, passage: Passage) -> bool:

@@ -166,3 +166,16 @@ async def test_of_versions_that_say_the_same_the_newest_is_cited() -> None:
     )
     (claim,) = (await answer(found)).claims
     assert claim.citations[0].chunk_id == found.evidence[1].chunk_id
+
+
+async def test_a_procedure_that_was_cut_into_passages_is_given_whole() -> None:
+    first = evidence("Do this:\n\n1. Open the drum.\n2. Turn the drum.", name="a", doc="d", headings=["Drum"])
+    last = evidence("5. Close the drum.\n\nIt is done.", name="c", doc="d", headings=["Drum"], start=900, score=0.6)
+    then = evidence("3. Lift the drum.\n4. Wipe it.", name="b", doc="d", headings=["Drum"], start=400, score=0.7)
+    other = evidence("3. Burn the drum.", name="o", doc="other", headings=["Drum"], start=500, score=0.75)
+    found = pack("How do I replace the drum?", first, other, last, then)
+    draft = await answer(found)
+    assert to_text(draft)[0] == (
+        "Drum\nDo this:\n1. Open the drum.\n2. Turn the drum.\n3. Lift the drum.\n4. Wipe it.\n5. Close the drum."
+    )
+    assert quotes(draft, found)[2] == ["3. Lift the drum."]
