@@ -2,8 +2,7 @@
 
 import asyncio
 import math
-import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -21,8 +20,9 @@ from meshkit.errors import DomainError
 from meshkit.models.embeddings import Embedder
 from meshkit.models.vectors import Vectors
 from meshkit.text.blocks import BlockKind
-from meshkit.text.exact_names import stands_in
 from svc_orchestrator.answering.answerer import AnswererError, NothingToSay
+from svc_orchestrator.answering.examples import is_example, with_examples
+from svc_orchestrator.answering.leaning import dangles, reads_on, sets_up_an_example, with_what_it_leans_on
 from svc_orchestrator.answering.lists import list_of
 from svc_orchestrator.answering.procedures import (
     Procedure,
@@ -41,28 +41,11 @@ NAME = "extractive-1"
 _MOST_PASSAGES = 4
 _MOST_CANDIDATES = 64
 _MOST_SENTENCES = 3
-_OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]+")
 # A further sentence adds what it has beyond this share of the best one's own score; reading on from one to the next is
 # worth something of its own, and so is a code's meaning.
 _LEAST_GAIN = 0.2
 _READS_ON = 0.1
-# What begins like this sets an example up, and says nothing where that is not shown.
-_SUPPOSES = re.compile(r"(?:suppose|assum(?:e|ing)|imagine|consider|for (?:example|instance)|say)\b", re.IGNORECASE)
-# What to type is shown whole or not at all.
-_MOST_LINES_OF_CODE = 20
-_MOST_EXAMPLES = 5
-_ASKS_WHAT_TO_TYPE = re.compile(r"\b(?:commands?|flags?|options?|syntax|examples?|configur\w+)\b", re.IGNORECASE)
 _MEANING = 0.1
-# What begins like this leans on the sentence before it; but in "It is safe to" nothing is meant.
-_LEANS = re.compile(
-    r"(?:it(?! (?:is|was|may be|can be)(?: \w+ly| not| also)? (?:un|im)?(?:safe|possible|necessary|important|"
-    r"recommended|required|advisable|better|best|common|easy|hard|difficult|enough)\b)|its|"
-    r"(?:during|in|after|before|for|at|of) (?:this|that|these|those)|this|these|that|those|they|their|he|she|then|"
-    r"after that|otherwise|both|the former|the latter|there|such)\b",
-    re.IGNORECASE,
-)
-# So does what compares with it: "offline for longer than that".
-_COMPARES = re.compile(r"\bthan (?:this|that|these|those)\b", re.IGNORECASE)
 
 
 class ExtractiveAnswerer:
@@ -116,7 +99,7 @@ class ExtractiveAnswerer:
             whole = next((found for each in chosen if (found := list_of(each, how=True)) is not None), None)
             if whole is not None:
                 return whole
-            chosen = _with_examples(reading, chosen)
+            chosen = with_examples(reading, chosen)
         return Draft(claims=[_sentence_claim(each) for each in chosen], form=ANSWER_FORM_SENTENCES)
 
 
@@ -152,7 +135,7 @@ def _meaning(reading: Reading, procedure: Procedure) -> list[Claim]:
 def _candidates(reading: Reading) -> list[Line]:
     """The lines worth reading closely, in the passages' order: all of them, or those that cover most."""
     answering = {
-        each.rank: [line for line in each.lines if _is_answer(line) or _is_example(reading, line)]
+        each.rank: [line for line in each.lines if _is_answer(line) or is_example(reading, line)]
         for each in reading.usable
     }
     # A passage that is nothing but a listing takes nobody's place.
@@ -176,19 +159,6 @@ def _is_answer(line: Line) -> bool:
     return said and not is_label(text) and not is_pointer(text)
 
 
-def _is_example(reading: Reading, line: Line) -> bool:
-    """Whether the line is shown with the code that it announces: where what to do or to type is asked, or the code
-    shows an option that the question names."""
-    if line.code is None:
-        return False
-    code = line.passage.evidence.text[line.code[0] : line.code[1]]
-    if code.count("\n") >= _MOST_LINES_OF_CODE:
-        return False
-    if asks_how(reading.question) or _ASKS_WHAT_TO_TYPE.search(reading.question):
-        return True
-    return any(stands_in(each, code) for each in _OPTION.findall(reading.question))
-
-
 def _chosen(reading: Reading, candidates: Sequence[Line], scores: Sequence[float], best: int) -> list[Line]:
     """Up to three sentences of the best one's passage, in its order: the best one, and those beside it that gain most
     for the answer. What stands together reads on, and none comes without the one that it leans on."""
@@ -206,15 +176,15 @@ def _chosen(reading: Reading, candidates: Sequence[Line], scores: Sequence[float
     meaning = min(own, default=-1) if passage in reading.subjects else -1
 
     def gain(group: frozenset[int]) -> float:
-        pairs = sum(index - 1 in group and _together(passage.lines, index) for index in group)
+        pairs = sum(index - 1 in group and reads_on(passage.lines, index) for index in group)
         total = math.fsum(own[index] - cut for index in sorted(group) if index != at)
         return total + _READS_ON * pairs + _MEANING * (meaning in group)
 
-    needed = {index: _with_what_it_leans_on(passage.lines, own, index) for index in (*own, at)}
+    needed = {index: with_what_it_leans_on(passage.lines, own, index) for index in (*own, at)}
     own = {
         index: value
         for index, value in own.items()
-        if index == at or (_adds(passage.lines[index], candidates[best]) and not _dangles(passage.lines, needed[index]))
+        if index == at or (_adds(passage.lines[index], candidates[best]) and not dangles(passage.lines, needed[index]))
     }
     groups = {
         frozenset(needed[at].union(*(needed[each] for each in others)))
@@ -247,7 +217,7 @@ def _for_each_part(reading: Reading, candidates: Sequence[Line], cosines: Vector
     needed = {
         (line.passage.rank, index): line.passage.lines[index]
         for line in (candidates[at] for at in best)
-        for index in _with_what_it_leans_on(line.passage.lines, range(len(line.passage.lines)), line.index)
+        for index in with_what_it_leans_on(line.passage.lines, range(len(line.passage.lines)), line.index)
     }
     missing = [each for each in needed.values() if each not in chosen]
     if not missing or len(needed) > _MOST_SENTENCES:
@@ -255,55 +225,11 @@ def _for_each_part(reading: Reading, candidates: Sequence[Line], cosines: Vector
     return sorted(needed.values(), key=lambda each: (each.passage.evidence.span_start, each.passage.rank, each.index))
 
 
-def _with_what_it_leans_on(lines: Sequence[Line], own: Container[int], index: int) -> set[int]:
-    """A sentence with those before it that it can't be understood without."""
-    found = {index}
-    while index - 1 in own and _leans(lines[index]) and _together(lines, index):
-        index -= 1
-        found.add(index)
-    return found
-
-
-def _with_examples(reading: Reading, chosen: list[Line]) -> list[Line]:
-    """`chosen` with what its section says to type, in the page's order, over all of its passages that were found."""
-    own = chosen[0].passage.evidence
-    examples = [
-        line
-        for passage in reading.usable
-        if passage.evidence.doc_id == own.doc_id and passage.evidence.heading_path == own.heading_path
-        for line in passage.lines
-        if line.code is not None and line not in chosen
-    ]
-    shown = [line for line in examples if _is_example(reading, line)]
-    if len(shown) < len(examples) or len(shown) > _MOST_EXAMPLES:
-        return chosen
-    return sorted((*chosen, *shown), key=lambda each: (each.passage.evidence.span_start, each.passage.rank, each.index))
-
-
 def _adds(line: Line, best: Line) -> bool:
     """Whether a sentence may stand beside the best one: a single step of several stands for itself, and a set-up of an
     example for nothing."""
     steps = line.ordinal is not None or best.ordinal is not None
-    return (not steps or line.place == best.place) and _SUPPOSES.match(line.shown) is None
-
-
-def _dangles(lines: Sequence[Line], needed: set[int]) -> bool:
-    """Whether a sentence leans on one that can't be shown with it."""
-    first = min(needed)
-    return first > 0 and _leans(lines[first])
-
-
-def _leans(line: Line) -> bool:
-    return _LEANS.match(line.shown) is not None or _COMPARES.search(line.shown) is not None
-
-
-def _together(lines: Sequence[Line], index: int) -> bool:
-    """Whether a sentence and the one before it read on: of one kind, for prose and steps are not mixed, and with
-    nothing between them that is not shown."""
-    if index == 0:
-        return False
-    line, before = lines[index], lines[index - 1]
-    return line.kind is before.kind and line.place - before.place <= (1 if before.code is None else 2)
+    return (not steps or line.place == best.place) and not sets_up_an_example(line)
 
 
 def _sentence_claim(line: Line) -> Claim:
