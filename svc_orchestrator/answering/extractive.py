@@ -30,6 +30,7 @@ from svc_orchestrator.answering.procedures import (
     asks_how,
     best_procedures,
     in_sequence,
+    is_in_pieces,
     procedures_about_names,
 )
 from svc_orchestrator.answering.reading import Line, Passage, Reading
@@ -91,6 +92,8 @@ class ExtractiveAnswerer:
         whole = list_of(candidates[best], how=how)
         if whole is not None:
             return whole
+        if how and is_in_pieces(reading, candidates[best].passage):
+            raise NothingToSay("steps_in_pieces")
         chosen = _chosen(reading, candidates, scores, best)
         if reading.wanted.parts:
             chosen = _for_each_part(reading, candidates, cosines[:, 1:], chosen)

@@ -20,6 +20,8 @@ _ASKS_A_FACT = re.compile(
     r"^(?:is|are|was|does|do|did|can|could|will|has|have|which|who|when|why)\b",
     re.IGNORECASE,
 )
+_STEP = re.compile(r"step \d+\b", re.IGNORECASE)
+_ABOUT_IT = 0.6
 _LEAST_STEPS = 2
 # A procedure must be about as good a find as the best passage.
 _LEAST_SHARE = 0.8
@@ -166,6 +168,14 @@ def best_procedures(reading: Reading) -> list[Procedure]:
         # "I lost my phone, now what?" is answered by what stands under "Lost phone", not by the steps beside it.
         return []
     return found
+
+
+def is_in_pieces(reading: Reading, passage: Passage) -> bool:
+    """Whether the passage is from a page that gives its steps a heading each ("Step 3: …"), and is not about the very
+    thing that is asked: a search finds some of such steps, and some of them are no answer."""
+    page = [each for each in reading.usable if each.evidence.doc_id == passage.evidence.doc_id]
+    steps = any(_STEP.match(heading) for each in page for heading in each.evidence.heading_path)
+    return steps and reading.coverage(passage.heading) < _ABOUT_IT
 
 
 def procedures_about_names(reading: Reading) -> list[Procedure]:

@@ -1,5 +1,7 @@
 """Steps, lists and commands come whole or not at all; what only announces or points at something is no answer."""
 
+import pytest
+
 from groundline.evaluation.v1.evaluation_pb2 import (
     ANSWER_FORM_LIST,
     ANSWER_FORM_PROCEDURE,
@@ -7,7 +9,7 @@ from groundline.evaluation.v1.evaluation_pb2 import (
     Draft,
 )
 from groundline.retrieval.v1.evidence_pb2 import EvidencePack
-from svc_orchestrator.answering import ExtractiveAnswerer, to_text
+from svc_orchestrator.answering import ExtractiveAnswerer, NothingToSay, to_text
 from tests.unit.answering.packs import WordEmbedder, evidence, pack, quotes
 
 COMMANDS = (
@@ -179,3 +181,14 @@ async def test_a_procedure_that_was_cut_into_passages_is_given_whole() -> None:
         "Drum\nDo this:\n1. Open the drum.\n2. Turn the drum.\n3. Lift the drum.\n4. Wipe it.\n5. Close the drum."
     )
     assert quotes(draft, found)[2] == ["3. Lift the drum."]
+
+
+async def test_one_step_of_a_page_whose_steps_are_headings_is_no_answer() -> None:
+    stop = evidence("Stop the hub.", name="s", doc="u", title="Upgrade a hub", headings=["Step 1: stop the hub"])
+    check = evidence("Before an upgrade the hub must be well.", name="c", doc="u", title="Upgrade a hub", score=0.9)
+    check.heading_path.append("Checklist")
+    with pytest.raises(NothingToSay):
+        await answer(pack("How do I upgrade a hub to 3?", check, stop))
+    # Who asks about that very step is answered, and so is who asks no more than a fact.
+    assert to_text(await answer(pack("How do I stop the hub?", stop, check)))[0] == "Stop the hub."
+    assert to_text(await answer(pack("When must the hub be well?", check, stop)))[0].startswith("Before an upgrade")
