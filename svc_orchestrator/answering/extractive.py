@@ -141,6 +141,9 @@ def _candidates(reading: Reading) -> list[Line]:
         each.rank: [line for line in each.lines if _is_answer(line) or is_example(reading, line)]
         for each in reading.usable
     }
+    if reading.wanted.default:
+        # However far down it was found: what only speaks of the same thing does not say its default.
+        return [each for lines in answering.values() for each in lines if _gives_a_default(reading, each)]
     # A passage that is nothing but a listing takes nobody's place.
     near = [each for each in reading.usable if answering[each.rank]][:_MOST_PASSAGES]
     # Where the question names a code, what is about it is read however far down it was found.
@@ -153,6 +156,13 @@ def _candidates(reading: Reading) -> list[Line]:
         )
         lines = [lines[at] for at in sorted(by_coverage[:_MOST_CANDIDATES])]
     return lines
+
+
+def _gives_a_default(reading: Reading, line: Line) -> bool:
+    if reading.wanted.default_is_in(line.shown):
+        return True
+    # In code the values speak for themselves, where its heading or the words before it say that they are defaults.
+    return line.code is not None and "default" in f"{line.passage.heading} {line.shown}".lower()
 
 
 def _is_answer(line: Line) -> bool:

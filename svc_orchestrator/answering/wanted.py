@@ -26,6 +26,14 @@ _HAS_VERSION = re.compile(r"(?<![\w.])v?\d+\.\d+(?:\.\d+)*(?![\w])")
 _TIME_UNITS = frozenset({"second", "minute", "hour", "day", "week", "month", "year", "ms"})
 
 
+_ASKS_FOR_A_DEFAULT = re.compile(r"\b(?:what|which)(?:['’]s| is| are)? (?:the |its )?defaults?\b", re.IGNORECASE)
+# A sentence that only has the word ("the default configuration may cause …") says no default.
+_SAYS_A_DEFAULT = re.compile(
+    r"\bdefaults?(?: \S+){0,6} (?:is|are|was|has changed|changed)\b|\bdefaults? (?:to|of)\b|\bby default\b|\bdefault:|"
+    r"\(default\b",
+    re.IGNORECASE,
+)
+
 _PARTS = re.compile(
     r"\?\s+|,?\s+and (?=(?:will|can|could|does|do|is|are|must|should|may|how|what|when|where|which|why|who)\b)",
     re.IGNORECASE,
@@ -65,6 +73,14 @@ class Wanted:
     @cached_property
     def latest(self) -> bool:
         return bool(_LATEST.search(self.question))
+
+    @cached_property
+    def default(self) -> bool:
+        return bool(_ASKS_FOR_A_DEFAULT.search(self.question))
+
+    def default_is_in(self, line: str) -> bool:
+        """Whether the line says what something is by default."""
+        return bool(_SAYS_A_DEFAULT.search(line))
 
     @cached_property
     def focus(self) -> tuple[str, ...]:

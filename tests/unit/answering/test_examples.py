@@ -192,3 +192,15 @@ async def test_one_step_of_a_page_whose_steps_are_headings_is_no_answer() -> Non
     # Who asks about that very step is answered, and so is who asks no more than a fact.
     assert to_text(await answer(pack("How do I stop the hub?", stop, check)))[0] == "Stop the hub."
     assert to_text(await answer(pack("When must the hub be well?", check, stop)))[0].startswith("Before an upgrade")
+
+
+async def test_who_asks_for_a_default_is_told_one_or_nothing() -> None:
+    talk = [
+        evidence(f"The quota {verb} the store. The default setup may grow.", name=verb, score=0.9 - n / 100)
+        for n, verb in enumerate(("guards", "bounds", "limits", "keeps"))
+    ]
+    limit = evidence("The default quota of the store is 2 GiB.", name="limit", score=0.6)
+    question = "What is the default quota of the store?"
+    assert to_text(await answer(pack(question, *talk, limit)))[0] == "The default quota of the store is 2 GiB."
+    with pytest.raises(NothingToSay):
+        await answer(pack(question, *talk))
