@@ -68,6 +68,8 @@ _PHONE = r"(?<![\w.,/:=#€$£-])(?:\+\s?|00)?\(?\d(?:[\d() ./\u00a0-]{5,20})\d(
 _NAME = r"[^\W\d_a-zß-ÿ][\w'’-]{1,30}(?:[ \t]+[^\W\d_a-zß-ÿ][\w'’.-]{0,30}){0,2}"
 _GREETING = r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hi there|thank you|thanks),?"
 _SIGNING = r"(?:(?:kind|best|warm|kindest|warmest|many)[ \t]+)?(?:regards|wishes|sincerely|cheers|thanks|yours|best)"
+# On a line of its own, or at the end of one: "Regards, Ada (ada@example.org)".
+_SIGNED = r"(?:(?:kind|best|warm|kindest|warmest|many)[ \t]+)?(?:regards|wishes|sincerely|cheers)"
 _RULES = (
     _Rule("[url]", re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s/@<>\"']{1,256}@[^\s<>\"']{1,2048}", re.IGNORECASE)),
     _Rule(
@@ -100,6 +102,10 @@ _RULES = (
     _Rule(
         "[name]",
         re.compile(rf"(?P<lead>(?:\b(?i:{_SIGNING})[ \t]*[,!.]?[ \t]*\n\s{{0,8}}|\n[ \t]*—[ \t]*)){_NAME}(?=\s*\Z)"),
+    ),
+    _Rule(
+        "[name]",
+        re.compile(rf"(?P<lead>\b(?i:{_SIGNED}),[ \t]{{0,8}}){_NAME}(?=[ \t]{{0,8}}(?:\([^()\n]{{0,80}}\))?[\s.!]*\Z)"),
     ),
 )
 

@@ -38,6 +38,8 @@ from meshkit.text.redaction import redact
         ("Dear Jane O'Neil!\nIt holds 40.", "Dear [name]!\nIt holds 40."),
         ("It blinks.\n\nKind regards,\nJane Doe\n", "It blinks.\n\nKind regards,\n[name]\n"),
         ("Restart it.\n— Maya", "Restart it.\n— [name]"),
+        ("It is 1000 ms. Regards, Ada (ada@example.org)", "It is 1000 ms. Regards, [name] ([email])"),
+        ("Hold RESET. Best wishes, Jane Doe.", "Hold RESET. Best wishes, [name]"),
     ],
 )
 def test_taken_out(text: str, expected: str) -> None:
@@ -74,6 +76,7 @@ def test_taken_out(text: str, expected: str) -> None:
         "Hi there, this is Lumen 3 and its name is Lumen",
         "Do this:\n- Restart",
         "Regards the Lumen 3 as new",
+        "As it regards, Lumen 3 restarts by itself",
         "",
     ],
 )
