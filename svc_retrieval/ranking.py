@@ -64,6 +64,8 @@ class Ranking:
     """Words of a question that count: its rarest."""
     max_postings: int = 4000
     """How many chunks the lexical leg looks at: where the question's words tell most."""
+    postings_grow_from: int = 100_000
+    """Where more chunks are visible, it looks at as many more for every tenfold."""
     read_all_below: int = 3000
     """Up to so many chunks that a principal may read, the lexical leg looks at all of them."""
     compare_all_below: int = 10_000

@@ -158,6 +158,7 @@ async def by_words(
         ranking.candidates,
         ranking.read_all_below,
         accented_text(query),
+        ranking.postings_grow_from,
     )
     if row is None:
         return None

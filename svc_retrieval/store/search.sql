@@ -1,7 +1,8 @@
 -- lexical_leg --
 -- The best chunks by BM25, with what their words weigh for this principal: one row, or none if there is no such
 -- knowledge base. Words choose the candidates by cells (a word at a level of impact, for one audience), those that tell
--- most first, as long as $7 chunks stand in them together: the cost is bounded, whatever the size of the base. Where
+-- most first, as long as $7 chunks stand in them together: the cost is bounded. In a base of more than $13 chunks the bound
+-- grows by as much with every tenfold: the best few of more chunks stand further down where each word tells most. Where
 -- the principal sees no more than $11 chunks, all of them are candidates. All words score the candidates, by impacts as
 -- they are stored: BM25 but for the mean length, a constant there, for which scores are set right where a chunk is as long
 -- as the visible ones on average and holds the word once. (The numbers of cells and audiences are
@@ -9,7 +10,8 @@
 -- The question is read in each text configuration of which the principal sees chunks, and $6 words of each reading count;
 -- words of another one than the knowledge base's own stand everywhere under its name.
 -- $1 knowledge base, $2 groups, $3 text, $4 identifier lexemes, $5 stop lexemes, $6 most words, $7 most postings,
--- $8 k1, $9 b, $10 candidates, $11 most chunks to read all of, $12 the text with its accents.
+-- $8 k1, $9 b, $10 candidates, $11 most chunks to read all of, $12 the text with its accents,
+-- $13 chunks from which $7 grows.
 with audiences as materialized (
     select stats.acl, knowledge.audience_number($1, stats.acl) as number, stats.chunk_count, stats.word_count
     from knowledge.corpus_stats stats
@@ -84,7 +86,8 @@ chosen as materialized (
         where at.frequency > 0 and (select chunks from corpus) > $11
         window most as (order by weighed.idf * at.level desc, held.lexeme, held.acl rows unbounded preceding)
     ) as cell
-    where place = 1 or postings <= $7
+    where place = 1
+        or postings <= (select $7 * (1 + log(greatest(corpus.chunks / $13::float8, 1))) from corpus)
 ),
 matched as materialized (
     select terms.chunk_id, terms.terms <#> (select question.terms from question) as against

@@ -177,16 +177,21 @@ async def test_few_postings_still_find_most_of_the_best(owner: asyncpg.Connectio
     """With a tenth of all postings read. The control reads as few of the words' least telling chunks."""
     chunks = some_chunks(2000, ["public"])
     await put(owner, chunks)
-    hits = total = 0
+    few = replace(BY_CELLS, max_postings=300)
+    hits = more_hits = total = 0
     for _ in range(20):
         question = " ".join(RNG.sample(WORDS[:40], 4))
         wanted = by_the_book(chunks, question, ["public"])
         floor = sorted(wanted.values(), reverse=True)[9]
-        found = (await ask(reader, question, ["public"], replace(BY_CELLS, max_postings=300))).scores
+        found = (await ask(reader, question, ["public"], few)).scores
         assert len(wanted) > 900
         hits += sum(wanted[each] >= floor for each in found)
+        # A base ten times as large as that: twice as many are read.
+        more = (await ask(reader, question, ["public"], replace(few, postings_grow_from=200))).scores
+        more_hits += sum(wanted[each] >= floor for each in more)
         total += 10
     assert hits / total > 0.85
+    assert more_hits > hits
 
 
 @pytest.mark.parametrize("way", WAYS)
