@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import grpc
 
 from cli.errors import CommandError
 from cli.mesh import Mesh, check_knowledge_base
@@ -56,7 +59,9 @@ async def export(mesh: Mesh, wanted: Wanted, folder: Path, progress: Progress) -
         if not token or turns >= wanted.most or turns == before:
             break
     if not builder.queries:
-        await check_knowledge_base(mesh, wanted.knowledge_base)
+        # It only makes the message say more; where it can't be asked, what was found is still said.
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await check_knowledge_base(mesh, wanted.knowledge_base)
         raise CommandError(
             f"none of {turns} turns in {wanted.knowledge_base!r} makes a question: they must be answered, or resolved "
             "by a person; try an earlier --since"

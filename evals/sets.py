@@ -91,8 +91,8 @@ def drawn(eval_set: EvalSet, queries: int, documents: int) -> EvalSet:
     documents that are relevant to them, and other documents up to `documents`."""
     small = eval_set.sampled(queries, part=DEV)
     wanted = {page for each in small.queries for page in eval_set.relevant.get(each.query_id, {})}
-    there = [each for each in eval_set.documents if each.page in wanted]
-    others = [each for each in eval_set.documents if each.page not in wanted]
+    there = [each for each in eval_set.documents if each.doc_id in wanted]
+    others = [each for each in eval_set.documents if each.doc_id not in wanted]
     return replace(small, documents=[*there, *_some(others, max(1, documents - len(there)), SEED)])
 
 
