@@ -1,6 +1,7 @@
 """Latency beside the peers, and how much of the exact answers each finds, on synthetic knowledge bases of any size."""
 
 import asyncio
+import gc
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -162,6 +163,10 @@ async def _ask_ours(base: Stored, asked: Sequence[Question], server: PostgresSer
 
         for question in asked[:WARM_UP]:
             await ask(question)
+        # What the bench holds, all texts among it, is set aside, as a service does with what it has loaded: the peers'
+        # processes have nothing of the kind that a garbage collection would have to walk through.
+        gc.collect()
+        gc.freeze()
         backends = cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)])
         main = psutil.Process(server.pid)
 
@@ -179,6 +184,7 @@ async def _ask_ours(base: Stored, asked: Sequence[Question], server: PostgresSer
             answers.ranked.append([chunk_number(each.passage.chunk_id) for each in result.found])
         return answers
     finally:
+        gc.unfreeze()
         await database.close()
 
 
