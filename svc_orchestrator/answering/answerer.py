@@ -26,7 +26,7 @@ class Answerer(Protocol):
 
     @property
     def name(self) -> str:
-        """Goes into `Draft.model`: `extractive-1` or the language model's name."""
+        """Goes into `Draft.model`: `extractive-2` or the language model's name."""
 
     async def draft(self, question: str, pack: EvidencePack, *, deadline_s: float) -> Draft:
         """A draft from nothing but `pack`, within `deadline_s` seconds. Raises AnswererError, TimeoutError;

@@ -37,7 +37,7 @@ from svc_orchestrator.answering.reading import Line, Passage, Reading
 from svc_orchestrator.answering.scoring import score
 from svc_orchestrator.answering.wording import as_written, is_label, is_pointer, plain
 
-NAME = "extractive-1"
+NAME = "extractive-2"
 
 _MOST_PASSAGES = 4
 _MOST_CANDIDATES = 64

@@ -226,7 +226,7 @@ class Draft(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Who wrote it: `extractive-1` or the language model's name."""
+    """Who wrote it: `extractive-2` or the language model's name."""
     form: Global___AnswerForm.ValueType
     """Its form."""
     @_builtins.property
