@@ -17,7 +17,7 @@ from bench.load import LoadError
 from bench.report import Table
 from bench.search import exact
 from bench.search.compared import NAME, OURS
-from bench.search.measure import SIZES, WARM_UP, Given, cpu_s
+from bench.search.measure import BACKENDS, SIZES, WARM_UP, Given, cpu_s
 from bench.search.peer_databases import PeerDatabases, connected
 from bench.search.peer_stores import PEERS, Asked, Runner, environment, give_chunks
 from bench.search.stored import BUILD_TIMEOUT_S, Stored, on_one_core, search_server, stored
@@ -38,7 +38,6 @@ FIRST = 10
 # What the exact legs would find alone, among the systems' qualities.
 VECTORS, WORDS = "vectors alone", "words alone"
 _STEMS = "SELECT word, (ts_lexize('english_stem', word))[1] AS stem FROM unnest($1::text[]) AS word"
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ async def _ask_ours(base: Stored, asked: Sequence[Question], server: PostgresSer
         # processes have nothing of the kind that a garbage collection would have to walk through.
         gc.collect()
         gc.freeze()
-        backends = cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)])
+        backends = cpu_s([row["pid"] for row in await database.fetch(BACKENDS)])
         main = psutil.Process(server.pid)
 
         def cpu() -> float:

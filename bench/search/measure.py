@@ -35,7 +35,8 @@ EVERYTHING = 1_000_000_000
 WARM_UP = 20
 # The exact answers take seconds each at a million chunks.
 DEFAULT_EXACT = 30
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bench'"
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'bench'"
+"""The server's processes that work for the bench: `cpu_s` reads their clocks."""
 # BM25 by the book, of every chunk that may be read. $1 groups, $2 lexemes, $3 idf, $4 mean words, $5 k1, $6 b.
 _BY_THE_BOOK = """
 SELECT chunk.chunk_id, scored.bm25
@@ -144,7 +145,7 @@ async def _measure(base: Stored, visible: str, asked: Sequence[Question], exact:
             return await search.run(question.text, knowledge_base="default", groups=groups, top_k=8)
 
         lexical_ms, vector_ms, whole_ms = [await _timed(each, asked) for each in (lexical, vector, whole)]
-        cpu_ms = await _timed(whole, asked, cpu_s([row["pid"] for row in await database.fetch(_BACKENDS)]))
+        cpu_ms = await _timed(whole, asked, cpu_s([row["pid"] for row in await database.fetch(BACKENDS)]))
         compared = asked[WARM_UP : WARM_UP + exact]
         overlaps = [await overlap(each) for each in compared]
         recalls = [_found(await vector(each), await vector(each, EVERYTHING, math.inf)) for each in compared]
